@@ -125,7 +125,10 @@ fn a_channel_that_moves_back_is_shown() -> Result<()> {
         pair.origin.json(["channel", "list", "films"])?.pointer("/channels/0/sequence") == Some(&3.into())
     );
     let (code, error) = pair.origin.fails(set)?;
-    ensure!(code == USAGE && error.contains("leaves releases 2–3, which 1 does not contain"), "{code}: {error}");
+    ensure!(
+        code == USAGE && error.contains("leaves releases 2–3, which 1 does not contain"),
+        "{code}: {error}"
+    );
     let shown = pair.origin.run(["rollback", "films", "--dry-run"])?;
     ensure!(shown.contains("! channel live moves from 3 to 2: it leaves release 3, which 2"), "{shown}");
     let moved = pair.origin.json(set.into_iter().chain(["--yes"]))?;

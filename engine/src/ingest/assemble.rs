@@ -170,7 +170,7 @@ impl<'a> Assembler<'a> {
 
     /// Puts an entry into the tree of its class.
     fn entry(&mut self, kept: Kept, change: Option<FileChange>) -> Result<()> {
-        let Kept { path, slot, has_moved, mut entry, record } = kept;
+        let Kept { path, slot, moved_from, mut entry, record } = kept;
         if entry.kind == EntryKind::File {
             self.tally.files += 1;
             self.counts.files += 1;
@@ -184,7 +184,7 @@ impl<'a> Assembler<'a> {
             self.counts.bytes += entry.size;
         }
         self.remember(record);
-        if has_moved {
+        if moved_from.is_some() {
             entry.content = self.batch.moved(entry.content, slot)?;
         }
         let tree = self.trees.get_mut(&slot);
@@ -248,7 +248,7 @@ impl Pending {
                     let entry = Entry { extensions, ..entry };
                     offset = 0;
                     let record = Some(Record::of(&stat));
-                    let kept = Kept { path, slot, has_moved: false, entry, record };
+                    let kept = Kept { path, slot, moved_from: None, entry, record };
                     FinalOutcome::Entry { kept, change: Some(change), lacks_xattrs }
                 }
                 ItemOutcome::Retry => {

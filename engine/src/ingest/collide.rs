@@ -20,7 +20,7 @@ pub(super) fn resolve(
         if matches!(name.kind, NameKind::File | NameKind::Folder | NameKind::Link)
             && let Some(path) = str::from_utf8(&name.key).ok().and_then(|name| EntryPath::new(name).ok())
         {
-            keys.push((collision_key(&path), path, index));
+            keys.push((collision_key(path.as_str()), path, index));
         }
     }
     keys.sort_unstable();

@@ -5,8 +5,10 @@ use std::{fmt, str::FromStr};
 use crate::{
     error::{Error, Result},
     limits::{FEW_BYTES, FEW_FILES},
-    manifest::{Entry, EntryKind, Sums},
+    manifest::{Entry, EntryKind, EntryPath, Sums},
 };
+
+use super::tally::{Listed, Planned};
 
 /// How many of the published files, and of their bytes, may be missing from the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,16 +55,21 @@ pub(super) struct Gone {
     before: Sums,
     pub(super) files: u64,
     pub(super) bytes: u64,
+    /// The files, for a preview.
+    pub(super) listed: Listed<Planned>,
 }
 
 impl Gone {
     pub(super) fn new(limit: MaxDelete, before: Sums) -> Self {
-        Self { limit, before, files: 0, bytes: 0 }
+        Self { limit, before, files: 0, bytes: 0, listed: Listed::default() }
     }
 
-    /// Counts an entry.
-    pub(super) fn add(&mut self, entry: &Entry) {
-        self.files += u64::from(entry.kind == EntryKind::File);
+    /// Counts an entry of the class in `slot`.
+    pub(super) fn add(&mut self, path: &EntryPath, slot: u8, entry: &Entry) {
+        if entry.kind == EntryKind::File {
+            self.files += 1;
+            self.listed.push_with(|| Planned::removed(path, slot, entry.size));
+        }
         self.bytes = self.bytes.saturating_add(entry.size);
     }
 
@@ -86,7 +93,7 @@ impl Gone {
         if !self.is_too_much() {
             return Ok(());
         }
-        let Self { files, bytes, before, limit } = self;
+        let Self { files, bytes, before, limit, .. } = self;
         Err(Error::Invalid(format!(
             "{files} of {} published files are no longer in the source, or excluded now ({bytes} of {} bytes), and at most \
              {limit} may go in one publish: is the disk mounted, and is it the right folder? If they are to leave the \
@@ -120,7 +127,8 @@ mod tests {
         let gone = |limit, files, before_files, before_bytes| {
             let before = Sums { files: before_files, bytes: before_bytes, ..Sums::default() };
             let mut gone = Gone::new(limit, before);
-            (0..files).for_each(|_| gone.add(&entry));
+            let path = EntryPath::new("a").unwrap();
+            (0..files).for_each(|_| gone.add(&path, 0, &entry));
             gone.check()
         };
         assert!(gone(MaxDelete::default(), 0, 0, 0).is_ok());
@@ -138,6 +146,7 @@ mod tests {
             before: Sums { files: 3, bytes: 3 << 20, ..Sums::default() },
             files: 2,
             bytes: 2 << 20,
+            listed: Listed::default(),
         };
         assert!(large.check().is_err());
         assert!(gone(MaxDelete::Percent(100), 10, 10, 100).is_ok());

@@ -68,7 +68,7 @@ use crate::{
     id::PageId,
     limits::{CHUNKER_READ_BYTES, INGEST_PART_BYTES, INGEST_SMALL_BYTES},
     manifest::{
-        EntryPath, PageSource, Sums, Timestamp,
+        EntryKind, EntryPath, PageSource, Sums, Timestamp,
         builder::Tree,
         classifier::Classifier,
         page::Page,
@@ -84,7 +84,7 @@ pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
 pub use room::check_room;
 pub use secret::{BACKUP_HEADING, KEY_ARMOR, KEY_HEADING, RECORD_FORMAT};
-pub use tally::{Gap, Listed, Tally};
+pub use tally::{Gap, Listed, Planned, PlannedChange, Tally};
 
 use assemble::Assembler;
 use delete::Gone;
@@ -112,8 +112,11 @@ const PART_BUFFERS: usize = INGEST_PART_BYTES as usize / CHUNKER_READ_BYTES;
 /// The source of a publish, and its options.
 #[derive(Clone, Debug)]
 pub struct Ingest {
-    /// A directory, or a regular file. A file is published under its name.
+    /// A directory, or a regular file.
     pub source: PathBuf,
+    /// The path of a source that is a file, in the library; without it, the file's name. A directory has
+    /// none.
+    pub path: Option<EntryPath>,
     /// The class of each path. Each class that this publisher may publish gets a tree, also if it is empty.
     pub classes: Classifier,
     /// The entry trees of those classes in the previous release, ascending by slot. Unchanged entries are
@@ -146,6 +149,7 @@ impl Ingest {
     pub fn new(source: impl Into<PathBuf>, began: Timestamp) -> Self {
         Self {
             source: source.into(),
+            path: None,
             classes: Classifier::default(),
             previous: Vec::new(),
             cache: None,
@@ -286,11 +290,67 @@ impl Window<'_> {
     }
 }
 
+/// Checks a source and the patterns, and reads nothing of it.
+///
+/// # Errors
+///
+/// Those of [`publish`] for a source that cannot be opened, or is a home, and for malformed patterns.
+pub fn check(ingest: &Ingest) -> Result<()> {
+    Opened::new(ingest).map(drop)
+}
+
+/// Whether a publish of this source would take no file and no link, as of an empty folder. An item that
+/// cannot be taken counts as one.
+///
+/// # Errors
+///
+/// As [`publish`], for what is found before anything is read.
+pub fn is_empty(ingest: &Ingest) -> Result<bool> {
+    let opened = Opened::new(ingest)?;
+    if opened.single.is_some() {
+        return Ok(false);
+    }
+    let was_published = |_: &EntryPath| Ok(false);
+    let rules =
+        WalkRules { excludes: &opened.excludes, protected: &opened.protected, was_published: &was_published };
+    for found in Walk::new(&opened.source, rules)? {
+        if !matches!(found?, Found::Folder { .. } | Found::LeftOut(_)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The paths of the entries other than folders in `trees` whose name is `name`, at most `limit` of them, in
+/// path order: where a file of this name may belong.
+///
+/// # Errors
+///
+/// Those of reading the trees.
+pub fn paths_of_name(
+    store: &dyn Objects,
+    trees: &[(u8, PageId)],
+    name: &str,
+    limit: usize,
+) -> Result<Vec<EntryPath>> {
+    let mut paths = Vec::new();
+    for entry in union(store, trees) {
+        let (_, path, entry) = entry?;
+        if paths.len() == limit {
+            break;
+        }
+        if entry.kind != EntryKind::Folder && path.components().next_back() == Some(name) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
 /// A source that was checked and may be published.
 struct Opened {
     source: Source,
-    /// The name of the only file to publish, if the source is a file.
-    name: Option<String>,
+    /// The path in the library of the only file to publish, if the source is a file.
+    single: Option<EntryPath>,
     excludes: Excludes,
     protected: Protected,
 }
@@ -299,9 +359,9 @@ impl Opened {
     fn new(ingest: &Ingest) -> Result<Self> {
         let excludes = Excludes::new(&ingest.patterns)?;
         let protected = Protected::of(ingest.home.as_deref());
-        let (source, name) = open(&ingest.source)?;
+        let (source, single) = open(ingest)?;
         refuse_home(&ingest.source, &protected)?;
-        Ok(Self { source, name, excludes, protected })
+        Ok(Self { source, single, excludes, protected })
     }
 
     /// Fails if the source is a single file that was not taken: otherwise a release without it would be
@@ -310,7 +370,7 @@ impl Opened {
         let gaps = tally.gaps.first.iter().chain(&tally.unsettled.first).map(|gap| (&gap.path, &gap.reason));
         let left_out = tally.skipped.first.iter().map(|(path, why)| (path, why));
         match gaps.chain(left_out).next() {
-            Some((path, why)) if self.name.is_some() => {
+            Some((path, why)) if self.single.is_some() => {
                 Err(Error::Invalid(format!("{path:?} is not published: {why}")))
             }
             _ => Ok(()),
@@ -318,8 +378,9 @@ impl Opened {
     }
 }
 
-/// Opens the source; a file is opened as a name in its directory.
-fn open(path: &Path) -> Result<(Source, Option<String>)> {
+/// Opens the source; a file is opened as a name in its directory, and gets its path in the library.
+fn open(ingest: &Ingest) -> Result<(Source, Option<EntryPath>)> {
+    let path = ingest.source.as_path();
     let context = || format!("opening the source {}", path.display());
     let metadata = std::fs::symlink_metadata(path).map_err(|error| Error::io(context(), error))?;
     let is_directory = metadata.is_dir() || (metadata.is_symlink() && path.is_dir());
@@ -330,8 +391,13 @@ fn open(path: &Path) -> Result<(Source, Option<String>)> {
         Error::Invalid(format!("the name of {} is not UTF-8: rename it, then publish again", path.display()))
     })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let source = Source::open(parent).map_err(|error| Error::io(context(), error))?;
-    Ok((source, Some(name.to_owned())))
+    let at = match &ingest.path {
+        Some(at) => at.clone(),
+        None => EntryPath::new(name)
+            .map_err(|error| Error::Invalid(format!("{error}: rename it, then publish again")))?,
+    };
+    let source = Source::of_file(parent, name, &at).map_err(|error| Error::io(context(), error))?;
+    Ok((source, Some(at)))
 }
 
 /// Walks the source and emits the jobs; returns the published files that are gone.
@@ -348,9 +414,9 @@ fn run_planner(
     let mut gone = Gone::new(ingest.max_delete, published(store, &ingest.previous)?);
     let previous = Previous::new(union(store, &ingest.previous), cache)?;
     let (classes, check) = (&ingest.classes, ingest.check);
-    match opened.name.as_deref() {
-        Some(name) => {
-            let (path, stat) = single(&opened.source, name)?;
+    match &opened.single {
+        Some(path) => {
+            let (path, stat) = (path.clone(), single(&opened.source, path)?);
             let only_path = ingest.keep_others.then(|| path.clone());
             let rules = Rules { classes, check, only_path };
             plan(std::iter::once(Ok(Found::File { path, stat })), previous, &rules, &mut gone, emit)?;

@@ -48,8 +48,9 @@ pub(super) struct Kept {
     pub(super) path: EntryPath,
     /// The slot of its class.
     pub(super) slot: u8,
-    /// Whether it was in another class: then the pages of its content belong to that class.
-    pub(super) has_moved: bool,
+    /// The slot of the class in which it was, if that is another: then the pages of its content belong to
+    /// that class.
+    pub(super) moved_from: Option<u8>,
     pub(super) entry: Entry,
     pub(super) record: Option<Record>,
 }
@@ -223,14 +224,14 @@ impl Planner<'_, '_> {
                 if let Some(class) = self.rules.classes.class_of_folder(&path) {
                     let entry = bare(EntryKind::Folder, &stat, stat.mode, None);
                     let slot = class.slot;
-                    self.add(Item::Keep(Kept { path, slot, has_moved: false, entry, record: None }));
+                    self.add(Item::Keep(Kept { path, slot, moved_from: None, entry, record: None }));
                 }
             }
             Found::Link { path, stat, target } => {
                 self.replace(&path)?;
                 let slot = self.rules.classes.class_of(&path)?.slot;
                 let entry = bare(EntryKind::Symlink, &stat, Entry::LINK_MODE, Some(target));
-                self.add(Item::Keep(Kept { path, slot, has_moved: false, entry, record: None }));
+                self.add(Item::Keep(Kept { path, slot, moved_from: None, entry, record: None }));
             }
             Found::LeftOut(item) => self.add(Item::LeftOut(item)),
             Found::Gap { path, why, at, within } => {
@@ -261,7 +262,7 @@ impl Planner<'_, '_> {
                 Item::Unchanged(Kept {
                     path,
                     slot,
-                    has_moved: known.slot != slot,
+                    moved_from: Some(known.slot).filter(|old| *old != slot),
                     entry,
                     record: Some(Record::of(&stat)),
                 })
@@ -287,7 +288,7 @@ impl Planner<'_, '_> {
     /// Drops the previous entry of `path`, which is replaced by a folder or a link.
     fn replace(&mut self, path: &EntryPath) -> Result<()> {
         if let Some(known) = self.known(path)? {
-            self.gone.add(&known.entry);
+            self.gone.add(&known.path, known.slot, &known.entry);
         }
         Ok(())
     }
@@ -321,9 +322,9 @@ impl Planner<'_, '_> {
                 path.strip_prefix(above.as_str()).is_some_and(|rest| rest.starts_with('/'))
             };
             if let Some(only_path) = &self.rules.only_path {
-                refuse_collision(only_path, &known.path)?;
+                refuse_collision(only_path, &known.path, known.entry.kind)?;
             } else if !self.kept_below.iter().any(is_below) {
-                self.gone.add(&known.entry);
+                self.gone.add(&known.path, known.slot, &known.entry);
                 continue;
             }
             let kept = self.keep(known)?;
@@ -353,15 +354,25 @@ impl Planner<'_, '_> {
 
 fn kept(known: Known, slot: u8) -> Kept {
     let Known { path, slot: old, entry, record } = known;
-    Kept { path, slot, has_moved: old != slot, entry, record }
+    Kept { path, slot, moved_from: Some(old).filter(|old| *old != slot), entry, record }
 }
 
-/// Refuses a new path that some systems treat as equal to an entry's path, or to a folder on that path.
-fn refuse_collision(new: &EntryPath, old: &EntryPath) -> Result<()> {
-    let (new_key, old_key) = (collision_key(new), collision_key(old));
-    let collides = new != old
-        && old_key.strip_prefix(&new_key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if collides {
+/// Refuses a new file where a published entry, or a folder on its path, has a path that some systems treat as
+/// equal to that of the file, or of a folder on it; and where one of both would be below the other.
+fn refuse_collision(new: &EntryPath, old: &EntryPath, kind: EntryKind) -> Result<()> {
+    let (mut ours, mut theirs) = (new.components(), old.components());
+    let is_refused = loop {
+        match (ours.next(), theirs.next()) {
+            (Some(our), Some(their)) if our == their => {}
+            (Some(our), Some(their)) => break collision_key(our) == collision_key(their),
+            // An entry below the file.
+            (None, Some(_)) => break true,
+            // A folder of the file, or a file or link in its place.
+            (Some(_), None) => break kind != EntryKind::Folder,
+            (None, None) => break false,
+        }
+    };
+    if is_refused {
         return Err(Error::Invalid(format!(
             "{new} and {old}, which is published, collide; rename one, then publish again"
         )));

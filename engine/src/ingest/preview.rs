@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Ingest, Opened, Tally,
+    Ingest, Opened, Planned, Tally,
     plan::{Fallback, Item, Job, Kept, ToRead},
     read::{Stop, not_read, open},
     run::{FileChange, ItemOutcome},
@@ -49,6 +49,7 @@ pub fn preview(
     let mut tally = preview.tally;
     tally.files_gone += gone.files;
     tally.bytes_gone += gone.bytes;
+    tally.changes.merge(gone.listed, |planned| planned.path.clone());
     opened.check_single(&tally)?;
     Ok(tally)
 }
@@ -66,12 +67,15 @@ impl Preview<'_> {
                 Item::Keep(kept) | Item::Unchanged(kept) => self.keep(&kept),
                 Item::Read(read) => match look(self.source, &read) {
                     Ok(size) => {
-                        self.count(size);
+                        self.count(read.slot, size);
+                        if let Some(planned) = Planned::read(&read, size) {
+                            self.tally.changes.push(planned);
+                        }
                         self.tally.files_read += 1;
                         self.tally.bytes_read += size;
                         self.tally.file(FileChange::of(&read, &read.stat), size);
                     }
-                    Err(stop) => self.count_skipped(not_read(&read, &stop), progress),
+                    Err(stop) => self.count_unread(&read, &stop, progress),
                 },
                 Item::LeftOut(item) => {
                     self.count_skipped(ItemOutcome::LeftOut { item, gone: None }, progress);
@@ -86,15 +90,31 @@ impl Preview<'_> {
 
     fn keep(&mut self, kept: &Kept) {
         if kept.entry.kind == EntryKind::File {
-            self.count(kept.entry.size);
+            self.count(kept.slot, kept.entry.size);
+            if let Some(planned) = Planned::kept(kept) {
+                self.tally.changes.push(planned);
+            }
             self.tally.bytes_skipped += kept.entry.size;
         }
     }
 
-    fn count(&mut self, bytes: u64) {
+    fn count(&mut self, slot: u8, bytes: u64) {
+        let class = self.tally.classes.entry(slot).or_default();
+        class.0 += 1;
+        class.1 = class.1.saturating_add(bytes);
         self.tally.files += 1;
         self.counts.files += 1;
         self.counts.bytes += bytes;
+    }
+
+    /// Counts a file that would not be read.
+    fn count_unread(&mut self, read: &ToRead, stop: &Stop, progress: &mut dyn Progress) {
+        let outcome = not_read(read, stop);
+        if let ItemOutcome::LeftOut { gone: Some(bytes), .. } = &outcome {
+            let slot = read.before.as_ref().map_or(read.slot, |kept| kept.moved_from.unwrap_or(kept.slot));
+            self.tally.changes.push(Planned::removed(&read.path, slot, *bytes));
+        }
+        self.count_skipped(outcome, progress);
     }
 
     /// Counts an item that would not be taken.

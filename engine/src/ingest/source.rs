@@ -19,7 +19,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::manifest::Timestamp;
+use crate::manifest::{EntryPath, Timestamp};
 
 /// Without `NONBLOCK`, opening a pipe would wait for a writer; without `NOCTTY`, a terminal would become the
 /// controlling terminal. On regular files neither flag has an effect.
@@ -136,6 +136,8 @@ pub(super) struct Source {
     /// Whether the kernel can resolve whole paths strictly; otherwise paths are opened component by
     /// component.
     strict: bool,
+    /// The only file of a source that is a file: its path in the library, and its name in the root.
+    single: Option<(String, String)>,
 }
 
 impl Source {
@@ -143,12 +145,22 @@ impl Source {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         let root = openat(CWD, root, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
         let strict = openat2(&root, ".", DIRECTORY, Mode::empty(), STRICT).is_ok();
-        Ok(Self { root, strict })
+        Ok(Self { root, strict, single: None })
+    }
+
+    /// Opens the folder of a single file, which the library has at `path`.
+    pub(super) fn of_file(folder: &Path, name: &str, path: &EntryPath) -> io::Result<Self> {
+        Ok(Self { single: Some((path.to_string(), name.to_owned())), ..Self::open(folder)? })
+    }
+
+    /// The name of a path of the library below the root.
+    pub(super) fn name_of<'a>(&'a self, path: &'a str) -> &'a str {
+        self.single.as_ref().filter(|(at, _)| at == path).map_or(path, |(_, name)| name)
     }
 
     /// Opens a file for reading. The caller checks that it is a regular file.
     pub(super) fn file(&self, path: &str) -> io::Result<File> {
-        Ok(self.open_below(path, FILE)?.into())
+        Ok(self.open_below(self.name_of(path), FILE)?.into())
     }
 
     /// Opens the root again, for listing.

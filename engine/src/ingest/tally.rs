@@ -1,7 +1,16 @@
 //! Counts and lists of a publish: the published items, and those that were left out.
 
-use super::{plan::Fallback, run::FileChange, walk::LeftOut};
-use crate::progress::Progress;
+use std::collections::BTreeMap;
+
+use super::{
+    plan::{Fallback, Kept, ToRead},
+    run::FileChange,
+    walk::LeftOut,
+};
+use crate::{
+    manifest::{EntryKind, EntryPath},
+    progress::Progress,
+};
 
 /// The counts of a publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +52,93 @@ pub struct Tally {
     pub gaps: Listed<Gap>,
     /// Files that changed while they were read.
     pub unsettled: Listed<Gap>,
+    /// Of a preview, the files that the release would have otherwise than the last one, in path order.
+    pub changes: Listed<Planned>,
+    /// Of a preview, the files and bytes of each class, by slot.
+    pub classes: BTreeMap<u8, (u64, u64)>,
+}
+
+/// A file that a preview finds otherwise than it is in the last release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Its path.
+    pub path: String,
+    /// What would change.
+    pub change: PlannedChange,
+    /// The slot of its class; where it is removed, of the class in which it is.
+    pub slot: u8,
+    /// The slot of its class in the last release, if that is another.
+    pub slot_old: Option<u8>,
+    /// Its size in the last release; `None` where it is new.
+    pub bytes_old: Option<u64>,
+    /// Its size; `None` where it is removed.
+    pub bytes_new: Option<u64>,
+}
+
+/// A change that a publish would make to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlannedChange {
+    /// The path had no file.
+    Added,
+    /// The file differs in size, time or mode.
+    Changed,
+    /// Only the class differs.
+    Reclassified,
+    /// The release would not have the file.
+    Removed,
+}
+
+impl PlannedChange {
+    /// The word for the change, in listings: as in a comparison of two releases.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Reclassified => "reclassified",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl Planned {
+    pub(super) fn removed(path: &EntryPath, slot: u8, bytes: u64) -> Self {
+        Self {
+            path: path.to_string(),
+            change: PlannedChange::Removed,
+            slot,
+            slot_old: None,
+            bytes_old: Some(bytes),
+            bytes_new: None,
+        }
+    }
+
+    /// A file that would be read; `None` where it is equal.
+    pub(super) fn read(read: &ToRead, size: u64) -> Option<Self> {
+        let before = read.before.as_ref().filter(|before| before.entry.kind == EntryKind::File);
+        let slot_old = before.and_then(|before| before.moved_from);
+        let change = match FileChange::of(read, &read.stat) {
+            FileChange::New => PlannedChange::Added,
+            FileChange::Changed => PlannedChange::Changed,
+            FileChange::Same if slot_old.is_some() => PlannedChange::Reclassified,
+            FileChange::Same => return None,
+        };
+        let bytes_old = before.map(|before| before.entry.size);
+        let (path, slot) = (read.path.to_string(), read.slot);
+        Some(Self { path, change, slot, slot_old, bytes_old, bytes_new: Some(size) })
+    }
+
+    /// A file that would be kept; `None` where its class stays.
+    pub(super) fn kept(kept: &Kept) -> Option<Self> {
+        let bytes = Some(kept.entry.size).filter(|_| kept.entry.kind == EntryKind::File)?;
+        Some(Self {
+            path: kept.path.to_string(),
+            change: PlannedChange::Reclassified,
+            slot: kept.slot,
+            slot_old: Some(kept.moved_from?),
+            bytes_old: Some(bytes),
+            bytes_new: Some(bytes),
+        })
+    }
 }
 
 /// An item that the release does not have as the source has it.
@@ -76,10 +172,23 @@ impl<T> Default for Listed<T> {
 
 impl<T> Listed<T> {
     pub(super) fn push(&mut self, item: T) {
+        self.push_with(|| item);
+    }
+
+    /// [`Listed::push`] of an item that is made only if it is kept.
+    pub(super) fn push_with(&mut self, item: impl FnOnce() -> T) {
         self.count += 1;
         if self.first.len() < NAMED {
-            self.first.push(item);
+            self.first.push(item());
         }
+    }
+
+    /// The items of both lists, by `key`.
+    pub(super) fn merge<K: Ord>(&mut self, other: Self, key: impl Fn(&T) -> K) {
+        self.count += other.count;
+        self.first.extend(other.first);
+        self.first.sort_by_key(key);
+        self.first.truncate(NAMED);
     }
 }
 

@@ -266,6 +266,41 @@ fn a_single_file_is_published_alone_or_beside_the_others() {
     assert_eq!(library.entries().into_keys().collect::<Vec<_>>(), ["b.txt"]);
 }
 
+/// Symptom: `publish films/masters/cut.txt` put the file at the top of the library, in another class.
+#[test]
+fn a_single_file_is_published_at_the_given_path() {
+    let mut library = Library::new();
+    library.write("masters/cut.txt", b"cut");
+    library.write("top.txt", b"top");
+    library.publish();
+    library.write("masters/cut.txt", b"cut 2");
+    let at = |path: &str| Some(EntryPath::new(path).unwrap());
+    let one = Ingest {
+        source: library.path("masters/cut.txt"),
+        path: at("masters/cut.txt"),
+        keep_others: true,
+        ..library.ingest()
+    };
+    let tally = library.try_publish(&one).unwrap();
+    assert_eq!((tally.files, tally.files_read, tally.files_changed), (2, 1, 1));
+    assert_eq!(library.content(&library.entries()["masters/cut.txt"]), b"cut 2");
+
+    // A new folder needs no entry of its own.
+    let new = Ingest { path: at("new/deep/name.txt"), ..one.clone() };
+    assert_eq!(library.try_publish(&new).unwrap().files_new, 1);
+    assert_eq!(library.content(&library.entries()["new/deep/name.txt"]), b"cut 2");
+    let named = |name: &str, limit| {
+        let found = paths_of_name(&library.store, &library.previous, name, limit).unwrap();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(named("cut.txt", 9), ["masters/cut.txt"]);
+    assert_eq!((named("masters", 9), named("top.txt", 0)), (Vec::new(), Vec::new()));
+    for taken in ["Masters/cut.txt", "masters/CUT.txt", "MASTERS", "masters", "top.txt/below", "new/DEEP/x"] {
+        let collides = Ingest { path: at(taken), ..one.clone() };
+        check_refused(library.try_publish(&collides), &[taken, "collide"]);
+    }
+}
+
 /// A library's path may be as long as the kernel's limit, which counts one byte more.
 #[test]
 fn the_longest_path_is_published() {

@@ -445,10 +445,9 @@ fn gap(path: EntryPath, why: String) -> Found {
 /// Why an item that was deleted meanwhile is not in the release.
 pub(super) const VANISHED: &str = "it was deleted meanwhile";
 
-/// Looks at a single file that is the whole source.
-pub(super) fn single(source: &Source, name: &str) -> Result<(EntryPath, Stat)> {
-    let path = EntryPath::new(name)
-        .map_err(|error| Error::Invalid(format!("{error}: rename it, then publish again")))?;
+/// Looks at a single file that is the whole source. `path` is its path in the library.
+pub(super) fn single(source: &Source, path: &EntryPath) -> Result<Stat> {
+    let name = source.name_of(path.as_str());
     let context = || format!("reading {name:?}");
     let root = source.root().map_err(|error| Error::io(context(), error))?;
     let stat = Stat::at(root.as_fd(), name).map_err(|error| Error::io(context(), error))?;
@@ -458,7 +457,7 @@ pub(super) fn single(source: &Source, name: &str) -> Result<(EntryPath, Stat)> {
         )));
     }
     match stat.kind {
-        FileType::RegularFile => Ok((path, stat)),
+        FileType::RegularFile => Ok(stat),
         kind => Err(Error::Invalid(format!(
             "{name:?} is a {}: publish a folder or a regular file",
             special(kind).unwrap_or("symbolic link")

@@ -135,7 +135,10 @@ mod tests {
         assert_eq!(counted(1, "file"), "1 file");
         assert_eq!(counted(2000, "file"), "2,000 files");
         assert_eq!(ranges(&[4, 5, 6, 8, 10, 11], 6), "4–6, 8, 10–11");
-        assert_eq!((ranges(&[7], 1), ranges(&[1, 2], 9), ranges(&[], 0)), ("7".into(), "1–2, …".into(), String::new()));
+        assert_eq!(
+            (ranges(&[7], 1), ranges(&[1, 2], 9), ranges(&[], 0)),
+            ("7".into(), "1–2, …".into(), String::new())
+        );
         assert_eq!(span(0.351), "0.35 s");
         assert_eq!(span(200.0), "3 min 20 s");
         assert_eq!(span(1e6), "11 d 13 h");

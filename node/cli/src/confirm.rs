@@ -7,7 +7,11 @@ use std::{
 };
 
 use chuan::{authority, keyring::Keyring, session::Session, transfer};
-use chuan_api::{command::Signed, exit::Result, outcome::Outcome};
+use chuan_api::{
+    command::{Publish, Signed},
+    exit::Result,
+    outcome::Outcome,
+};
 
 use super::{
     language::translated,
@@ -17,6 +21,9 @@ use crate::text;
 
 /// Shows on a terminal what an act takes away, and asks. Returns the act, confirmed if the answer is yes.
 pub(super) async fn act(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Signed> {
+    if let Signed::Publish { options, keys } = command {
+        return founding(session, keyring, options).await.map(|options| Signed::Publish { options, keys });
+    }
     let dry = if io::stdin().is_terminal() && command.may_ask() { command.clone().dry() } else { None };
     let Some(dry) = dry else { return Ok(command) };
     let outcome = authority::run(session, keyring, dry).await?;
@@ -30,6 +37,21 @@ pub(super) async fn act(session: &mut Session, keyring: &Keyring, command: Signe
     }
     confirm(&text_of(&outcome)?, &text!("ask-do"), "the same command with `--dry-run`")?;
     Ok(command.confirmed())
+}
+
+/// Asks on a terminal before a publish founds a library in a home that has another one.
+async fn founding(session: &mut Session, keyring: &Keyring, options: Publish) -> Result<Publish> {
+    if !io::stdin().is_terminal() || keyring.is_named() {
+        return Ok(options);
+    }
+    let others = authority::founded_beside(session, &options).await?;
+    if others.is_empty() {
+        return Ok(options);
+    }
+    let name = &options.library;
+    let text = format!("no library {name} is known here; this home has {}\n", others.join(", "));
+    confirm(text.as_bytes(), &format!("found the library {name}?"), "`chuan status`")?;
+    Ok(Publish { found: true, ..options })
 }
 
 /// Names what a new root takes away, and the revocations that it ends, and waits for a yes.

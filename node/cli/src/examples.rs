@@ -63,6 +63,7 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("chuan publish /srv/films -l films -m spring", "publish a folder"),
             ("chuan publish /srv/films -l films --dry-run", "print what is new, changed and gone"),
             ("chuan publish a.mp4 -l films", "add or replace one file"),
+            ("chuan publish cut.mp4 -l films --as masters/cut.mp4", "the same, at a path"),
         ],
     ),
     ("found", &[("chuan found films.roots --key operator.key", "")]),

@@ -214,7 +214,8 @@ impl Node {
     /// Takes finished statements and returns the outcome of each. Stored statements are durable when it
     /// returns, and effective ones apply; a channel moves here only to a release whose data is here.
     pub async fn offer(&self, options: Offer) -> Result<Offered> {
-        self.0.track(&Job::silent(), commands::statements::offer(&self.0.services, options)).await
+        let job = Job::silent();
+        self.0.track(&job, commands::statements::offer(&self.0.services, options, &job)).await
     }
 
     /// The classes in the releases to which channels point here, and those that releases list by name. A

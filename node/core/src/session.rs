@@ -208,6 +208,7 @@ impl Session {
                     all.statements.extend(offered.statements);
                     // The exchange after the last part also sends the statements of earlier parts.
                     (all.peers, all.told) = (offered.peers, offered.told);
+                    all.asked_seconds += offered.asked_seconds;
                 }
                 _ => {
                     return Err(mismatch());
@@ -217,16 +218,17 @@ impl Session {
         Ok(all)
     }
 
-    /// Offers new statements to the home; fails if one of them is not effective.
+    /// Offers new statements to the home; fails if one of them is not effective. Returns how long it waited
+    /// for peers, in seconds.
     pub(crate) async fn offer_effective(
         &mut self,
         library: &Library,
         statements: &[Statement],
-    ) -> Result<()> {
+    ) -> Result<f64> {
         let offered = self.offer(&library.id(), statements, true).await?;
-        match offered.statements.into_iter().find(|row| !row.counts()) {
+        match offered.statements.iter().find(|row| !row.counts()) {
             Some(row) => Err(Failure::denied(format!("{}: {}", row.kind, row.reason))),
-            None => Ok(()),
+            None => Ok(offered.asked_seconds),
         }
     }
 }

@@ -308,7 +308,8 @@ fn twin(s: &mut Scenario, address: &str) -> Result<()> {
         &[
             // A hidden option, which older scripts have.
             "publish $dir/note.txt -l films --skip-unreadable",
-            "channel set films canary films@1",
+            "publish $dir/note.txt -l films --as notes/note.txt --dry-run",
+            "channel set films canary films@1 --yes",
             "statements export films $dir/newer.statements",
         ],
     )?;

@@ -29,9 +29,13 @@ pub struct Ingest {
 pub struct Publish {
     /// The folder or file to publish
     pub source: PathBuf,
-    /// The library; founded here if the name is new
+    /// The library; founded here if the name is new, see also --found
     #[cfg_attr(feature = "clap", arg(long, short = 'l', value_name = "NAME"))]
     pub library: String,
+    /// The path of a single file in the library, like films/cut.mp4 [default: its name, at the top]
+    #[cfg_attr(feature = "clap", arg(long = "as", value_name = "PATH"))]
+    #[serde(default)]
+    pub path: Option<String>,
     /// A line about the changes, kept in the release
     #[cfg_attr(feature = "clap", arg(long, short = 'm', default_value = ""))]
     #[serde(default)]
@@ -74,12 +78,20 @@ pub struct Publish {
     #[cfg_attr(feature = "clap", arg(long, hide = true))]
     #[serde(default)]
     pub skip_unreadable: bool,
+    /// Found the library although the home has another one: without it, a new name may be a mistyped one
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default)]
+    pub found: bool,
+    /// Found the library although there is nothing to publish
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default)]
+    pub allow_empty: bool,
     /// Publish even if this home lacks statements of its own key, if no peer can be asked for them, or if the
     /// content does not seem to fit on the disk
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub force: bool,
-    /// Print which files are new, changed and gone; write and sign nothing
+    /// Print which files are new, changed, gone or in another class; write and sign nothing
     #[cfg_attr(feature = "clap", arg(long, short = 'n'))]
     #[serde(default)]
     pub dry_run: bool,

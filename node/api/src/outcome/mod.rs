@@ -39,7 +39,7 @@ pub use maintain::{Rebuilt, Verified};
 pub use members::{ALL_CLASSES, MemberChanged, MemberList, MemberRow, class_names};
 pub use policy::{ClassPolicyRow, PolicyFinding, PolicyShown};
 pub use preview::{ChannelTaken, NodeTaken, Preview};
-pub use publish::{GapRow, Published, Skipped};
+pub use publish::{GapRow, PlannedRow, Published, Skipped};
 pub use request::RequestShown;
 pub use restore::{FailureRow, Restored};
 pub use status::{

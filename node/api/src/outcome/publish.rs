@@ -1,6 +1,6 @@
 //! The answer of `publish`.
 
-use chuan_engine::ingest::{Gap, Tally};
+use chuan_engine::ingest::{Gap, Planned, Tally};
 use serde::{Deserialize, Serialize};
 
 use super::{ClassRow, MoveRow};
@@ -25,6 +25,39 @@ pub struct GapRow {
     pub reason: String,
     /// The item in the release: `previous`, as it was published before, or `absent`.
     pub stands: String,
+}
+
+/// A file that a dry run finds otherwise than it is in the last release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlannedRow {
+    /// Its path.
+    pub path: String,
+    /// `added`, `changed` in size, time or mode, `reclassified`: only its class changes, or `removed`.
+    pub change: String,
+    /// The name of its class; where it is removed, of the class in which it is.
+    pub class: String,
+    /// The name of its class in the last release, if that is another; absent if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_old: Option<String>,
+    /// Old size in bytes; null if added.
+    pub bytes_old: Option<u64>,
+    /// New size in bytes; null if removed.
+    pub bytes_new: Option<u64>,
+}
+
+impl PlannedRow {
+    /// The row of a file; `name` returns the name of the class in a slot.
+    pub fn of(planned: Planned, name: impl Fn(u8) -> String) -> Self {
+        Self {
+            path: planned.path,
+            change: planned.change.word().to_owned(),
+            class: name(planned.slot),
+            class_old: planned.slot_old.map(name),
+            bytes_old: planned.bytes_old,
+            bytes_new: planned.bytes_new,
+        }
+    }
 }
 
 /// Answer of `publish`. Each list names at most 1,000 items; its total counts all.
@@ -52,7 +85,13 @@ pub struct Published {
     /// Whether this was a dry run, which changes nothing.
     #[serde(default)]
     pub dry_run: bool,
-    /// The classes that were published; other classes are unchanged.
+    /// The path in the library of a single file; absent where a folder was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its class; absent where a folder was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// The classes that were published, of a dry run as they would be; other classes are unchanged.
     #[serde(default)]
     pub classes: Vec<ClassRow>,
     /// Whether `live` did not move to the release, because it follows another publisher or none.
@@ -101,6 +140,12 @@ pub struct Published {
     /// Their bytes.
     #[serde(default)]
     pub bytes_gone: u64,
+    /// Of a dry run, the files that the release would have otherwise than the last one, in path order.
+    #[serde(default)]
+    pub changes: Vec<PlannedRow>,
+    /// The number of these files.
+    #[serde(default)]
+    pub changes_total: u64,
     /// Chunks that the store did not hold.
     pub chunks_new: u64,
     /// Their bytes.
@@ -134,6 +179,9 @@ pub struct Published {
     pub xattrs_left_total: u64,
     /// Duration of the publish.
     pub seconds: f64,
+    /// The part of it in which the publish waited for peers.
+    #[serde(default)]
+    pub asked_seconds: f64,
 }
 
 impl Published {

@@ -172,6 +172,9 @@ pub struct Offered {
     /// Peers among them that have the statements now. The others receive them from these.
     #[serde(default)]
     pub told: u64,
+    /// How long the command waited for them.
+    #[serde(default)]
+    pub asked_seconds: f64,
     /// The library's id.
     pub library: String,
     /// The result for each statement, in the given order.

@@ -55,7 +55,8 @@ pub(super) fn contradicted(
 pub(super) fn line(out: &mut impl Write, channel: Option<&str>, lag: Option<&Lag>) -> io::Result<()> {
     let (Some(channel), Some(lag)) = (channel, lag) else { return Ok(()) };
     if lag.contradicted {
-        say!(out, "contradicted-stays", channel = channel)?;    }
+        say!(out, "contradicted-stays", channel = channel)?;
+    }
     let newest = lag.announced.as_ref().and_then(|announced| announced.sequence);
     match (lag.behind, newest) {
         (0, _) => Ok(()),

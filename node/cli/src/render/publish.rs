@@ -13,6 +13,9 @@ use crate::{say, text};
 /// Most items of a list that are named.
 const NAMED: usize = 20;
 
+/// From when on the time is shown in which a publish waited for peers.
+const SLOW_SECONDS: f64 = 1.0;
+
 /// Writes the release, or the preview of a dry run, and the items that were not taken.
 pub(super) fn published(out: &mut impl Write, published: &Published) -> io::Result<()> {
     if published.dry_run {
@@ -25,13 +28,20 @@ pub(super) fn published(out: &mut impl Write, published: &Published) -> io::Resu
             files = counted(published.files, "file"),
             size = bytes(published.bytes_total),
             read = bytes(published.bytes_read),
-            time = span(published.seconds),
+            time = span((published.seconds - published.asked_seconds).max(0.0)),
             skipped = bytes(published.bytes_skipped),
             chunks = counted(published.chunks_new, "chunk"),
             new = bytes(published.chunk_bytes_new)
         )?;
-        classes::several(out, &published.classes)?;
     }
+    if published.asked_seconds >= SLOW_SECONDS {
+        say!(out, "waited", time = span(published.asked_seconds))?;
+    }
+    if let (Some(path), Some(class)) = (&published.path, &published.class) {
+        writeln!(out, "{} ({class})", path.escape_debug())?;
+    }
+    classes::several(out, &published.classes)?;
+    changes(out, published)?;
     not_taken(out, published)
 }
 
@@ -105,6 +115,22 @@ fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
         gone = files(published.files_gone, published.bytes_gone),
         all = files(published.files, published.bytes_total)
     )
+}
+
+/// The paths that a dry run would publish otherwise than the last release.
+fn changes(out: &mut impl Write, published: &Published) -> io::Result<()> {
+    for row in published.changes.iter().take(NAMED) {
+        let size = match (row.bytes_old, row.bytes_new) {
+            (Some(old), Some(new)) if old != new => format!("{} -> {}", bytes(old), bytes(new)),
+            (old, new) => bytes(new.or(old).unwrap_or_default()),
+        };
+        let class = match &row.class_old {
+            Some(old) => format!("{old} -> {}", row.class),
+            None => row.class.clone(),
+        };
+        writeln!(out, "  {:<12}  {} ({class}), {size}", row.change, row.path.escape_debug())?;
+    }
+    more(out, published.changes.len(), published.changes_total)
 }
 
 /// The items that differ between the release and the source. Notes have named the skipped items already.

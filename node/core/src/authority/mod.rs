@@ -18,6 +18,7 @@ use crate::{command::Signed, exit::Result, keyring::Keyring, outcome::Outcome, s
 
 pub(crate) use invite::invite;
 pub use policy::read as read_policy;
+pub use publish::founded_beside;
 pub(crate) use publish::publish;
 
 /// Runs a command with the caller's keys.

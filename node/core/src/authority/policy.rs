@@ -28,6 +28,9 @@ type Names = BTreeMap<u8, String>;
 /// writes the request for other operators.
 pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetPolicy) -> Result<Outcome> {
     let text = policy::read(&options.file)?;
+    // Before peers are waited for: the classes are those of the releases that are here.
+    let known = session.library(Some(&options.library)).await?;
+    policy_of(&text, &known, &names(session, &known).await?)?;
     let library = session.newest(Some(&options.library)).await?;
     let names = names(session, &library).await?;
     let next = policy_of(&text, &library, &names)?;

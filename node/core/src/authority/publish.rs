@@ -4,6 +4,7 @@
 
 use chuan_engine::{
     id::{LibraryId, Salt, SaltKey, StatementId},
+    ingest::{self, Ingest as Source},
     statement::{
         Body, Classes, Key, Library, Member, RoleKind, Statement, Verbs, check_message,
         library::{Founders, found as founding_root, member, release_of_classes},
@@ -45,8 +46,11 @@ pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: P
     check_message(&options.message)?;
     let author = author(session, keyring, &options).await?;
     let mut contended = None;
+    let mut asked_seconds = 0.0;
     for _ in 0..TRIES {
-        let ingested = ingest(session, &author, &options).await?;
+        let mut ingested = ingest(session, &author, &options).await?;
+        asked_seconds += ingested.published.asked_seconds;
+        ingested.published.asked_seconds = asked_seconds;
         if options.dry_run {
             let seconds = begun.elapsed().as_secs_f64();
             return Ok(Published { seconds, ..dry_run(&author, &options, ingested) });
@@ -108,6 +112,7 @@ async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> 
             "no library {name} here; `chuan found FILE` founds one with keys of your own, and without the option `key` its keys are made here"
         )));
     }
+    check_founding(session, options).await?;
     let keys = RoleKeys::generate(session.randomness())?;
     let founders = Founders { root: &keys.root, operator: &keys.operator, publisher: &keys.publisher };
     let nonce = Salt::from_bytes(session.randomness().bytes()?);
@@ -124,6 +129,49 @@ async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> 
         session.say(note).await;
     }
     Ok(author)
+}
+
+/// Refuses to found a library beside another one, or without content, where the caller has not said so: the
+/// name or the folder may be mistyped, and the keys of a library stay.
+async fn check_founding(session: &mut Session, options: &Publish) -> Result<()> {
+    let Publish { library: name, dry_run, found, allow_empty, .. } = options;
+    if *dry_run {
+        return Ok(());
+    }
+    let others = if *found { Vec::new() } else { libraries(session).await? };
+    if !others.is_empty() {
+        return Err(Failure::usage(format!(
+            "no library {name} is known here; this home has {}. If the name is right, give the option `found` to found \
+             another library",
+            others.join(", ")
+        )));
+    }
+    let patterns = options.patterns((true, Vec::new()));
+    let source = Source { patterns, ..Source::new(&options.source, session.clock().timestamp()) };
+    if !allow_empty && options.source.exists() && ingest::is_empty(&source)? {
+        return Err(Failure::usage(format!(
+            "{} has nothing to publish; give the option `allow-empty` to found an empty library {name}",
+            options.source.display()
+        )));
+    }
+    Ok(())
+}
+
+/// The libraries beside which a publish would found another one, and which it does not know of yet that this
+/// is meant; empty where it founds none.
+pub async fn founded_beside(session: &mut Session, options: &Publish) -> Result<Vec<String>> {
+    if options.dry_run || options.found || session.find_library(&options.library).await?.is_some() {
+        return Ok(Vec::new());
+    }
+    libraries(session).await
+}
+
+/// The names of the libraries that the home knows.
+async fn libraries(session: &mut Session) -> Result<Vec<String>> {
+    match session.run(Command::Status).await? {
+        Outcome::Status(status) => Ok(status.libraries.into_iter().map(|library| library.name).collect()),
+        _ => Err(mismatch()),
+    }
 }
 
 /// The available keys of a known library; `None` for an unknown name.
@@ -235,7 +283,7 @@ async fn sign_release(
     }
     // All in one offer: if another publish has moved the channel meanwhile, the home accepts none of them.
     statements.extend(moves);
-    session.offer_effective(&library, &statements).await?;
+    published.asked_seconds += session.offer_effective(&library, &statements).await?;
     note_live(&mut published, &library);
     Ok(published)
 }

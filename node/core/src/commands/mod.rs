@@ -49,7 +49,7 @@ pub(crate) async fn run(services: &Arc<Services>, command: Command, job: &Job) -
         Command::Statements(options) => {
             statements::statements(services, options, job).await.map(Outcome::Statements)
         }
-        Command::Offer(options) => statements::offer(services, options).await.map(Outcome::Offer),
+        Command::Offer(options) => statements::offer(services, options, job).await.map(Outcome::Offer),
         Command::Classes(options) => class_list::classes(services, options).await.map(Outcome::Classes),
         Command::Channels(options) => channels::channels(services, options).await.map(Outcome::Channels),
         Command::History(options) => channels::history(services, options).await.map(Outcome::History),

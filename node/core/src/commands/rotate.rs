@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     command::Rotate,
     exit::Result,
+    job::Job,
     outcome::Rotated,
     rotation::{self, Replaced},
     services::Services,
@@ -27,7 +28,7 @@ pub(crate) async fn rotate(services: &Arc<Services>, options: Rotate) -> Result<
     services.audit.settle_if_due().await;
     let mut told = 0;
     for library in services.library.all() {
-        told += services.exchange.pass_on(&library.id()).await.reached;
+        told += services.exchange.pass_on(&library.id(), &Job::silent()).await.reached;
     }
     Ok(Rotated {
         node: services.context.me().to_string(),

@@ -22,7 +22,7 @@ pub(crate) async fn statements(services: &Arc<Services>, options: Statements, jo
     // A node that listens gets statements as they are made.
     if options.newest && services.context.listening().is_none() {
         let library = services.library.named_or_only(options.library.as_deref())?;
-        if let Err(failure) = services.exchange.ask_all(&library.id()).await {
+        if let Err(failure) = services.exchange.ask_all(&library.id(), job).await {
             tracing::warn!(%failure, "peers were not asked for statements");
         }
     }
@@ -47,7 +47,7 @@ pub(crate) async fn statements(services: &Arc<Services>, options: Statements, jo
 }
 
 /// Verifies and stores signed statements; returns the outcome of each.
-pub(crate) async fn offer(services: &Arc<Services>, options: Offer) -> Result<Offered> {
+pub(crate) async fn offer(services: &Arc<Services>, options: Offer, job: &Job) -> Result<Offered> {
     let id = options.library.parse()?;
     let statements = services.blocking(move |services| {
         let mut parsed = Vec::new();
@@ -69,9 +69,14 @@ pub(crate) async fn offer(services: &Arc<Services>, options: Offer) -> Result<Of
     let statements = statements.await?;
     // Before statements are sent to peers, so that peers also get the checkpoint of this act.
     services.audit.settle_if_due().await;
-    let reach = services.exchange.pass_on(&id).await;
-    let (peers, told) = (reach.known as u64, reach.reached as u64);
-    Ok(Offered { library: id.to_string(), statements, peers, told })
+    let reach = services.exchange.pass_on(&id, job).await;
+    Ok(Offered {
+        library: id.to_string(),
+        statements,
+        peers: reach.known as u64,
+        told: reach.reached as u64,
+        asked_seconds: reach.waited.as_secs_f64(),
+    })
 }
 
 fn row(statement: &Statement, outcome: chuan_engine::Result<Accepted>) -> OfferedRow {

@@ -4,8 +4,10 @@
 
 mod reached;
 mod scheduler;
+mod wait;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -29,8 +31,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::reached::ReachedPeers;
 pub(crate) use self::scheduler::ExchangeScheduler;
+use self::{
+    reached::{ExchangeKey, ReachedPeers},
+    wait::{Need, Pending, SILENCE},
+};
 use crate::{
     context::{Context, Stage},
     exit::{Failure, Result},
@@ -44,10 +49,6 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(30);
 /// The delay before a change is passed on, together with later changes in that time.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long [`ExchangeService::ask_all`] waits for a peer: a long path at the end of a list of addresses.
-const PEER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long [`ExchangeService::pass_on`] waits for further peers after one has answered.
-const LATE_PEER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum number of exchanges with one peer, until neither side has news: new statements may arrive
 /// meanwhile, or may not fit into one exchange.
 const ROUNDS: usize = 4;
@@ -61,6 +62,8 @@ pub(crate) struct Reach {
     pub(crate) reached: usize,
     /// Statements of these peers that were new here.
     pub(crate) news: usize,
+    /// How long this node waited for them.
+    pub(crate) waited: Duration,
 }
 
 /// Exchanges statements with peers.
@@ -80,15 +83,16 @@ impl ExchangeService {
         Self { context, library, peers, listening: Mutex::default(), reached: ReachedPeers::default() }
     }
 
-    /// Exchanges statements of a library with every known peer. Returns when each has answered or timed out.
-    pub(crate) async fn ask_all(self: &Arc<Self>, library: &LibraryId) -> Result<Reach> {
-        self.broadcast(library, PEER_TIMEOUT).await
+    /// Exchanges statements of a library with every known peer, all at the same time, before an act that is
+    /// signed on the newest statements. Returns when each has answered, or after the time of [`wait::limit`].
+    pub(crate) async fn ask_all(self: &Arc<Self>, library: &LibraryId, job: &Job) -> Result<Reach> {
+        self.broadcast(library, Need::Newest, job).await
     }
 
-    /// The same after an act that is effective whether peers learn of it now or later: once a peer has
-    /// answered, it waits only [`LATE_PEER_TIMEOUT`] for others, and a failure is logged.
-    pub(crate) async fn pass_on(self: &Arc<Self>, library: &LibraryId) -> Reach {
-        self.broadcast(library, LATE_PEER_TIMEOUT).await.unwrap_or_else(|failure| {
+    /// The same after an act that is effective whether peers learn of it now or later: it waits less, and a
+    /// failure is logged.
+    pub(crate) async fn pass_on(self: &Arc<Self>, library: &LibraryId, job: &Job) -> Reach {
+        self.broadcast(library, Need::Told, job).await.unwrap_or_else(|failure| {
             tracing::warn!(%failure, "statements were not sent to peers");
             Reach::default()
         })
@@ -102,7 +106,7 @@ impl ExchangeService {
         }
         job.say("the ledger has lost records: asking peers for them".to_owned()).await;
         for library in self.library.exchanged() {
-            self.pass_on(&library).await;
+            self.pass_on(&library, job).await;
         }
     }
 
@@ -163,40 +167,84 @@ impl ExchangeService {
         }
     }
 
-    async fn broadcast(self: &Arc<Self>, library: &LibraryId, late_timeout: Duration) -> Result<Reach> {
+    async fn broadcast(self: &Arc<Self>, library: &LibraryId, need: Need, job: &Job) -> Result<Reach> {
         let listening = self.lock().upgrade();
         if let Some(scheduler) = listening {
-            return Ok(self.broadcast_over(&scheduler, library, late_timeout).await);
+            return self.broadcast_over(&scheduler, library, need, job).await;
         }
         let socket = self.context.network.dialler(self.context.key.identity()).map_err(net_failure)?;
         let scheduler = ExchangeScheduler::over(socket, Arc::clone(self), CancellationToken::new());
-        let reach = self.broadcast_over(&scheduler, library, late_timeout).await;
+        let reach = self.broadcast_over(&scheduler, library, need, job).await;
         scheduler.end().await;
-        Ok(reach)
+        reach
     }
 
     async fn broadcast_over(
         &self,
         scheduler: &Arc<ExchangeScheduler>,
         library: &LibraryId,
-        late_timeout: Duration,
-    ) -> Reach {
+        need: Need,
+        job: &Job,
+    ) -> Result<Reach> {
         let peers = self.peers.exchange_partners(library);
         let mut reach = Reach { known: peers.len(), ..Reach::default() };
         let mut answers = JoinSet::new();
+        let mut pending = BTreeMap::new();
         for peer in peers {
-            answers.spawn(scheduler.exchange_with(*library, peer));
+            let (node, place) = (peer.node, peer.place());
+            pending.insert(node, (place, self.peers.silence.is_silent(&node)));
+            let answer = scheduler.exchange_with(*library, peer);
+            answers.spawn(async move { (node, answer.await) });
         }
         let begun = self.context.clock.instant();
-        let remaining =
-            |reached| if reached > 0 { late_timeout } else { PEER_TIMEOUT }.saturating_sub(begun.elapsed());
-        while let Ok(Some(answer)) = timeout(remaining(reach.reached), answers.join_next()).await {
-            if let Ok(Ok(news)) = answer {
-                reach.reached += 1;
-                reach.news += news;
+        let (mut first, mut is_told) = (None, false);
+        loop {
+            let waiting = pending.iter().map(|(node, (_, is_silent))| Pending {
+                is_silent: *is_silent,
+                is_connected: scheduler.is_connected(&ExchangeKey { library: *library, node: *node }),
+            });
+            let end = wait::limit(need, reach.known, waiting, first);
+            let until = if is_told { end } else { end.min(SILENCE) };
+            match timeout(until.saturating_sub(begun.elapsed()), answers.join_next()).await {
+                Ok(None) => break,
+                Ok(Some(Ok((node, answer)))) => {
+                    pending.remove(&node);
+                    if let Ok(news) = answer {
+                        first.get_or_insert_with(|| begun.elapsed());
+                        reach.reached += 1;
+                        reach.news += news;
+                    }
+                }
+                // Only a panic of the runtime: the peer stays among those that did not answer.
+                Ok(Some(Err(_))) => {}
+                Err(_) if begun.elapsed() >= end => break,
+                Err(_) => {
+                    is_told = true;
+                    let places: Vec<_> = pending.values().map(|(place, _)| place.as_str()).collect();
+                    job.say(format!("waiting for {}: no answer yet", places.join("; "))).await;
+                }
             }
         }
-        reach
+        reach.waited = begun.elapsed();
+        // The time of a silent peer is not renewed: once a minute it is waited for as any other.
+        let silent: Vec<_> = pending
+            .into_iter()
+            .filter(|(node, (_, is_silent))| {
+                let key = ExchangeKey { library: *library, node: *node };
+                !is_silent && !scheduler.is_connected(&key)
+            })
+            .map(|(node, _)| node)
+            .collect();
+        if !silent.is_empty() {
+            let peers = Arc::clone(&self.peers);
+            self.context
+                .blocking(move || {
+                    peers.silence.note(&silent);
+                    Ok(())
+                })
+                .await?;
+        }
+        Ok(reach)
     }
 
     /// Exchanges statements on a connection until neither side has news for the other; returns how many were

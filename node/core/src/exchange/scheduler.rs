@@ -58,6 +58,8 @@ pub(crate) struct ExchangeScheduler {
 struct State {
     /// The exchanges under way, each with the requesters that wait for the next one with the same key.
     open: BTreeMap<ExchangeKey, Vec<oneshot::Sender<usize>>>,
+    /// The exchanges whose peer has answered the dial.
+    connected: BTreeSet<ExchangeKey>,
     /// Peers that were not reached the last time over this socket.
     unreachable: BTreeSet<ExchangeKey>,
     /// The permits for exchanges with each peer.
@@ -111,6 +113,11 @@ impl ExchangeScheduler {
         result
     }
 
+    /// Whether a peer has answered the dial of an exchange under way.
+    pub(super) fn is_connected(&self, key: &ExchangeKey) -> bool {
+        self.lock().connected.contains(key)
+    }
+
     /// Returns when a peer has named members whose addresses were unknown.
     pub(crate) async fn peers_found(&self) {
         self.found.notified().await;
@@ -133,9 +140,13 @@ impl ExchangeScheduler {
             // point.
             let waiting = self.lock().open.get_mut(&key).map(std::mem::take).unwrap_or_default();
             let exchanged = match opened {
-                Ok((link, _permit)) => timeout(EXCHANGE_TIMEOUT, self.exchange(&key, &*link)).await,
+                Ok((link, _permit)) => {
+                    self.lock().connected.insert(key);
+                    timeout(EXCHANGE_TIMEOUT, self.exchange(&key, &*link)).await
+                }
                 Err(failure) => Ok(Err(failure)),
             };
+            self.lock().connected.remove(&key);
             let came = exchanged.unwrap_or_else(|_| Err(Failure::peer("the exchange took too long")));
             let is_reached = came.is_ok();
             self.note(key, is_reached);
@@ -212,6 +223,9 @@ impl ExchangeScheduler {
     async fn note_answer(&self, key: ExchangeKey, failure: Option<&Failure>) {
         let (peers, failure) = (Arc::clone(&self.service.peers), failure.cloned());
         let noted = self.service.context.blocking(move || {
+            if failure.is_none() {
+                peers.silence.answered(&key.node);
+            }
             peers.refusals.note_answer(&key.library, &key.node, failure.as_ref());
             Ok(())
         });

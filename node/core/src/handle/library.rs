@@ -226,7 +226,7 @@ impl Library {
         let sequence @ ReleaseName::Sequence(_) = &pull.release else { return Ok(pull) };
         let id = match self.text(sequence) {
             Err(failure) if failure.exit == Exit::Missing => {
-                self.home.services.exchange.ask_all(&self.id).await?;
+                self.home.services.exchange.ask_all(&self.id, &Job::silent()).await?;
                 self.text(sequence)?
             }
             known => known?,

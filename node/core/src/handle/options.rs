@@ -24,6 +24,12 @@ impl Publish {
         Self(command::Publish { source: source.into(), ..command::Publish::default() })
     }
 
+    /// The path of a single file in the library; without it, its name at the top.
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.0.path = Some(path.into());
+        self
+    }
+
     /// A line about the changes, kept in the release.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.0.message = message.into();
@@ -85,8 +91,14 @@ impl Publish {
         self
     }
 
+    /// Founds a library although there is nothing to publish.
+    pub fn allow_empty(mut self) -> Self {
+        self.0.allow_empty = true;
+        self
+    }
+
     pub(super) fn command(self, library: String, dry_run: bool) -> command::Publish {
-        command::Publish { library, dry_run, ..self.0 }
+        command::Publish { library, dry_run, found: true, ..self.0 }
     }
 }
 

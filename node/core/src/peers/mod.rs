@@ -3,6 +3,7 @@
 
 pub(crate) mod address;
 mod refusals;
+mod silence;
 mod verifier;
 
 use std::{
@@ -17,6 +18,7 @@ use chuan_engine::{
 };
 
 use refusals::RefusalBook;
+use silence::SilenceBook;
 pub(crate) use verifier::KnownPeers;
 
 use crate::{
@@ -58,6 +60,8 @@ pub(crate) struct PeerService {
     book: Mutex<Peers>,
     /// The peers that refuse this node.
     pub(crate) refusals: RefusalBook,
+    /// The peers that did not answer in time.
+    pub(crate) silence: SilenceBook,
     /// Held while the book is changed and saved: readers do not wait for the disk.
     writer: Mutex<()>,
 }
@@ -75,7 +79,8 @@ impl PeerService {
             book => book?,
         };
         let refusals = RefusalBook::load(Arc::clone(&context), Arc::clone(&library))?;
-        Ok(Self { context, library, book: Mutex::new(book), refusals, writer: Mutex::default() })
+        let silence = SilenceBook::load(Arc::clone(&context));
+        Ok(Self { context, library, book: Mutex::new(book), refusals, silence, writer: Mutex::default() })
     }
 
     /// All peers, the one that was reached last first.

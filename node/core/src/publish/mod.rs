@@ -5,15 +5,18 @@
 pub(crate) mod classes;
 mod staleness_guard;
 
-use std::sync::Arc;
+use std::{ffi::OsStr, sync::Arc, time::Duration};
 
 use chuan_engine::{
     Error,
     id::{LibraryId, SaltKey},
     ingest::{self, IngestReport},
-    manifest::table::{ClassHeader, ClassTable, DEFAULT_CLASS},
+    manifest::{
+        EntryPath,
+        table::{ClassHeader, ClassTable, DEFAULT_CLASS},
+    },
     statement::{Classes, Library, PublicKey, Release, RoleKind, Signed, publishing},
-    store::Object,
+    store::{Object, Objects},
 };
 
 use self::classes::{ClassPlan, Sealed};
@@ -23,13 +26,16 @@ use crate::{
     exit::{Failure, Result},
     home::whole,
     job::Job,
-    library::LibraryService,
-    outcome::{ClassRow, Ingested, ListedClass, Published},
+    library::{LibraryService, channels::move_row},
+    outcome::{ClassRow, Ingested, ListedClass, MoveRow, PlannedRow, Published},
     policy,
     report::Reporter,
     services::Services,
     spec::LIVE,
 };
+
+/// The maximum number of paths that an error names.
+const CANDIDATES: usize = 8;
 
 /// Reads changed files, durably, and returns the contents of a release. Not visible before it is signed.
 pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job) -> Result<Ingested> {
@@ -37,11 +43,15 @@ pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job)
     let name = known.as_ref().map_or(options.options.library.as_str(), |library| library.name());
     let _turn = services.turn(name, job).await?;
     let (is_forced, is_dry_run) = (options.options.force, options.options.dry_run);
+    let mut asked = Duration::ZERO;
     if let (false, Some(library)) = (is_forced || is_dry_run, &known) {
-        staleness_guard::check(services, &library.id(), first(&publishers(&options)?)?, job).await?;
+        // Before peers are waited for.
+        let checked = options.options.clone();
+        services.blocking(move |services| check_arguments(&services.context, &checked)).await?;
+        asked = staleness_guard::check(services, &library.id(), first(&publishers(&options)?)?, job).await?;
     }
     let job = job.clone();
-    services
+    let ingested = services
         .blocking(move |services| {
             match (is_forced, known) {
                 (true, Some(library)) if !is_dry_run => {
@@ -55,7 +65,22 @@ pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job)
             }
             Run { context: &services.context, library: &services.library, job: &job }.ingest(&options)
         })
-        .await
+        .await?;
+    let published = Published { asked_seconds: asked.as_secs_f64(), ..ingested.published };
+    Ok(Ingested { published, ..ingested })
+}
+
+/// Fails where the options name a source, a path, patterns or a policy that no publish can use.
+fn check_arguments(context: &Context, options: &Publish) -> Result<()> {
+    options.max_delete()?;
+    options.policy.as_deref().map(policy::read).transpose()?;
+    let source = ingest::Ingest {
+        path: single_path(options)?,
+        patterns: options.patterns((true, Vec::new())),
+        home: Some(context.home.root().to_owned()),
+        ..ingest::Ingest::new(&options.source, context.clock.timestamp())
+    };
+    Ok(ingest::check(&source)?)
 }
 
 /// The part of one publish that the home does.
@@ -98,29 +123,47 @@ impl Run<'_> {
         };
         let is_lost = current.is_some() && readable.is_none();
         let plan = ClassPlan::new(&*objects, library.as_deref(), &publishers, readable, policy)?;
-        let ingest = self.ingest_options(options, &id, library.as_deref(), &plan)?;
-        if options.dry_run {
-            return self.preview(options, (&id, &ingest), current);
-        }
+        let ingest = ingest::Ingest {
+            path: single_path(options)?,
+            ..self.ingest_options(options, &id, library.as_deref(), &plan)?
+        };
+        let (path, class) = placed(&*objects, options, &ingest)?;
+        let Ingested { published, parent, listed } = match options.dry_run {
+            true => self.preview(options, (&id, &ingest), current)?,
+            false => self.store(options, (&id, &ingest), &plan, (current, is_lost), (&named, &salt))?,
+        };
+        let replaces = self.replaces(&published, library.as_deref(), first(&publishers)?);
+        Ok(Ingested { published: Published { path, class, replaces, ..published }, parent, listed })
+    }
+
+    /// Reads changed files into the store, and returns the contents of the release to sign.
+    fn store(
+        &self,
+        options: &Publish,
+        (id, ingest): (&LibraryId, &ingest::Ingest),
+        plan: &ClassPlan,
+        (current, is_lost): (Option<Signed<'_, Release>>, bool),
+        (named, salt): (&[String], &SaltKey),
+    ) -> Result<Ingested> {
         let before = current.map(|current| current.body);
         if !options.force {
-            self.check_room(&id, &ingest)?;
+            self.check_room(id, ingest)?;
         }
-        let report = self.read(&id, &ingest)?;
-        let sealed = plan.seal(&id, &report.trees, &salt)?;
-        plan.check_trespass(&*self.context.objects(&id), &sealed)?;
-        let manifest = sealed.table.id(&id);
+        let report = self.read(id, ingest)?;
+        let sealed = plan.seal(id, &report.trees, salt)?;
+        plan.check_trespass(&*self.context.objects(id), &sealed)?;
+        let manifest = sealed.table.id(id);
         let is_said = |before: &&Release| {
             before.manifest == manifest && (sealed.listed.is_empty() || !before.classes.is_empty())
         };
         let changed = before.filter(is_said).is_none();
         if changed || is_lost {
-            self.keep_documents(&id, &sealed)?;
-            whole::note(&self.context.home, &id, [manifest])?;
+            self.keep_documents(id, &sealed)?;
+            whole::note(&self.context.home, id, [manifest])?;
         }
         install(report.cache);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
-        self.note_empty(&named, &sealed);
+        self.note_empty(named, &sealed);
         let published = Published {
             sequence: current.map_or(0, |current| current.statement.sequence()),
             manifest: manifest.to_string(),
@@ -132,6 +175,17 @@ impl Run<'_> {
         };
         let listed = sealed.listed.iter().map(ListedClass::from).collect();
         Ok(Ingested { published, parent: current.map(|current| current.statement.id().to_string()), listed })
+    }
+
+    /// The move of `live` back that a release by `publisher` undoes.
+    fn replaces(
+        &self,
+        published: &Published,
+        library: Option<&Library>,
+        publisher: &PublicKey,
+    ) -> Option<MoveRow> {
+        let library = library.filter(|_| published.changed)?;
+        Some(move_row(library, publishing::moved_back(library, publisher)?))
     }
 
     /// The release on which the publish is based. If its data is not here and `force` is set: the release
@@ -252,7 +306,7 @@ impl Run<'_> {
         }
     }
 
-    /// The result of a dry run.
+    /// The answer of a dry run.
     fn preview(
         &self,
         options: &Publish,
@@ -260,9 +314,22 @@ impl Run<'_> {
         current: Option<Signed<'_, Release>>,
     ) -> Result<Ingested> {
         let mut reporter = Reporter::new(self.job, "look", self.context.clock);
-        let tally =
+        let mut tally =
             ingest::preview(&*self.context.objects(id), ingest, &mut reporter, self.job.cancel().flag())?;
+        let (changes, counts) = (std::mem::take(&mut tally.changes), std::mem::take(&mut tally.classes));
+        let ours = ingest.classes.classes().iter().filter(|class| class.is_ours);
+        let classes = ours.map(|class| {
+            let (files, bytes) = counts.get(&class.slot).copied().unwrap_or_default();
+            ClassRow { name: class.name.clone(), slot: class.slot, files, bytes }
+        });
+        let name = |slot: u8| {
+            let class = ingest.classes.classes().iter().find(|class| class.slot == slot);
+            class.map(|class| class.name.clone()).unwrap_or_default()
+        };
         let published = Published {
+            classes: classes.collect(),
+            changes_total: changes.count,
+            changes: changes.first.into_iter().map(|planned| PlannedRow::of(planned, &name)).collect(),
             library_name: options.library.clone(),
             sequence: current.map_or(0, |current| current.statement.sequence()),
             files: tally.files,
@@ -270,10 +337,9 @@ impl Run<'_> {
             dry_run: true,
             ..Published::of_tally(tally)
         };
-        let changes = published.files_new + published.files_changed + published.files_gone;
-        let published = Published { changed: current.is_none() || changes > 0, ..published };
+        let changed = current.is_none() || published.changes_total > 0;
         let parent = current.map(|current| current.statement.id().to_string());
-        Ok(Ingested { published, parent, listed: Vec::new() })
+        Ok(Ingested { published: Published { changed, ..published }, parent, listed: Vec::new() })
     }
 
     /// Makes the class table and its headers durable: a release names them.
@@ -288,6 +354,55 @@ impl Run<'_> {
         ours.iter().for_each(|header| self.library.holdings.mark(library, &header.id(library)));
         Ok(())
     }
+}
+
+/// The path in the library of a source that is a file; `None` for a folder.
+fn single_path(options: &Publish) -> Result<Option<EntryPath>> {
+    let source = &options.source;
+    match &options.path {
+        Some(_) if source.is_dir() => Err(Failure::usage(format!(
+            "{} is a folder, which becomes the content of the library; the option `as` is for a single file",
+            source.display()
+        ))),
+        Some(path) => {
+            EntryPath::new(path.as_str()).map(Some).map_err(|error| Failure::usage(error.to_string()))
+        }
+        None if source.is_file() => {
+            // The publish itself refuses a name that cannot be a path.
+            let name = source.file_name().and_then(OsStr::to_str);
+            Ok(name.and_then(|name| EntryPath::new(name).ok()))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The path and the class of a source that is a file.
+fn placed(
+    store: &dyn Objects,
+    options: &Publish,
+    ingest: &ingest::Ingest,
+) -> Result<(Option<String>, Option<String>)> {
+    let Some(path) = &ingest.path else { return Ok((None, None)) };
+    if options.path.is_none() {
+        check_name_is_unique(store, ingest, path)?;
+    }
+    Ok((Some(path.to_string()), Some(ingest.classes.class_of(path)?.name.clone())))
+}
+
+/// Refuses a single file without a path whose name the release has in a folder: the file may belong there,
+/// and at the top it may be in another class.
+fn check_name_is_unique(store: &dyn Objects, ingest: &ingest::Ingest, name: &EntryPath) -> Result<()> {
+    let found = ingest::paths_of_name(store, &ingest.previous, name.as_str(), CANDIDATES)?;
+    let deeper: Vec<_> =
+        found.iter().filter(|path| *path != name).map(|path| format!("`as {path}`")).collect();
+    if deeper.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the library has {name} in a folder: name the path of the file in the library with the option {}, or with the \
+         option `as {name}` for the top",
+        deeper.join(" or the option ")
+    )))
 }
 
 /// Whether junk is left out of a library, and the excludes of its policy.

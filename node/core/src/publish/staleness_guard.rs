@@ -2,7 +2,7 @@
 //! from a backup: its new release would contradict a signed one. So a publish asks peers first. Where none is
 //! reached, the record of this machine decides (see [`signed_record`](crate::signed_record)).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chuan_engine::{
     id::LibraryId,
@@ -18,23 +18,23 @@ use crate::{
     spec::LIVE,
 };
 
-/// Asks peers for statements of a library. Fails if peers know statements of `publisher` that this home
-/// lacked, or if this home is behind the channel `live`. If no peer is reached, the home must have all that
-/// `publisher` has signed on this machine.
+/// Asks peers for statements of a library, and returns how long it waited for them. Fails if peers know
+/// statements of `publisher` that this home lacked, or if this home is behind the channel `live`. If no peer is
+/// reached, the home must have all that `publisher` has signed on this machine.
 pub(super) async fn check(
     services: &Arc<Services>,
     id: &LibraryId,
     publisher: &PublicKey,
     job: &Job,
-) -> Result<()> {
-    let Some(before) = services.library.get(id) else { return Ok(()) };
+) -> Result<Duration> {
+    let Some(before) = services.library.get(id) else { return Ok(Duration::ZERO) };
     // All peers: the fastest one may know less than a distant one.
-    let reach = services.exchange.ask_all(id).await?;
+    let reach = services.exchange.ask_all(id, job).await?;
     let is_shown = match reach.reached {
         0 => vouch(services, &before, publisher, reach.known, job).await?,
         _ => true,
     };
-    let Some(after) = services.library.get(id) else { return Ok(()) };
+    let Some(after) = services.library.get(id) else { return Ok(reach.waited) };
     if signed_by(&after, publisher) > signed_by(&before, publisher) {
         return Err(behind(&after));
     }
@@ -47,7 +47,8 @@ pub(super) async fn check(
             }
             Ok(())
         })
-        .await
+        .await?;
+    Ok(reach.waited)
 }
 
 /// Fails if this home cannot show by itself that it has all that `publisher` has signed. Returns whether the

@@ -138,7 +138,7 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
     let _turn = services.turn(library.name(), job).await?;
     // Again: the command that had the turn before may have changed it.
     let library = services.library.named(&library.id().to_string())?;
-    let (want, channel) = wanted(services, &library, spec.map(|spec| spec.at), &options).await?;
+    let (want, channel) = wanted(services, &library, spec.map(|spec| spec.at), &options, job).await?;
     let library = services.library.named(&library.id().to_string())?;
     if let Want::Release(release) = want {
         let library = Arc::clone(&library);
@@ -225,6 +225,7 @@ async fn wanted(
     library: &Library,
     at: Option<At>,
     options: &Pull,
+    job: &Job,
 ) -> Result<(Want, String)> {
     let channel = || (Want::Channel(options.channel.clone()), options.channel.clone());
     let Some(at) = at else { return Ok(channel()) };
@@ -236,7 +237,7 @@ async fn wanted(
     if let Ok(wanted) = named(library) {
         return Ok(wanted);
     }
-    services.exchange.ask_all(&library.id()).await?;
+    services.exchange.ask_all(&library.id(), job).await?;
     named(&*services.library.named(&library.id().to_string())?)
 }
 

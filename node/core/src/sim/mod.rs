@@ -13,6 +13,7 @@
 //! `turmoil` simulates sockets below a protocol; QUIC brings its own timers and randomness there, so a run
 //! would not replay. This seam is above QUIC.
 
+mod asking;
 mod content;
 mod dialling;
 mod network;

@@ -51,7 +51,7 @@ async fn a_suspended_node_gets_no_statements_from_its_diallers() {
     let origin = place.origin().await;
     let suspended = mirror(&place, &origin, "suspended").await;
     suspend(&origin, &suspended);
-    let reach = origin.services().exchange.ask_all(&films(&origin).id()).await.unwrap();
+    let reach = origin.services().exchange.ask_all(&films(&origin).id(), &Job::silent()).await.unwrap();
     assert_eq!((reach.known, reach.reached), (0, 0));
     assert!(!films(&suspended).is_suspended(&suspended.id()));
 
@@ -99,7 +99,7 @@ async fn a_key_bound_by_one_library_gives_no_access_to_another() {
     let films_id: LibraryId = films(&victim).id();
     victim.peers().clear();
     victim.peers().record_dial(&origin.id(), "origin", &[address], &films_id).unwrap();
-    let reach = victim.services().exchange.ask_all(&films_id).await.unwrap();
+    let reach = victim.services().exchange.ask_all(&films_id, &Job::silent()).await.unwrap();
     assert_eq!((reach.known, reach.reached), (1, 0));
     assert!(films(&thief).statement(&news.id()).is_none());
 }
@@ -216,7 +216,7 @@ async fn an_exchange_with_a_slow_peer_completes_and_delays_no_other() {
     origin.peers().record_dial(&key.public().node(), "gated", &[address], &id).unwrap();
     store(&origin, granted);
     until("the slow peer is dialled", || slow.sessions() == 1).await;
-    let reach = origin.services().exchange.pass_on(&id).await;
+    let reach = origin.services().exchange.pass_on(&id, &Job::silent()).await;
     assert_eq!((reach.known, reach.reached), (2, 1));
     for node in 2..5 {
         let said = revoke(&films(&origin), node);
@@ -241,7 +241,7 @@ async fn the_address_that_worked_is_tried_first_next_time() {
     mirror.peers().clear();
     let dead = "127.0.0.1:1".to_owned();
     mirror.peers().record_dial(&origin.id(), "origin", &[dead.clone(), live.clone()], &id).unwrap();
-    assert_eq!(mirror.services().exchange.ask_all(&id).await.unwrap().reached, 1);
+    assert_eq!(mirror.services().exchange.ask_all(&id, &Job::silent()).await.unwrap().reached, 1);
     assert_eq!(mirror.context().home.peers().unwrap().iter().next().unwrap().addresses, [live, dead]);
 }
 

@@ -186,7 +186,10 @@ async fn check_new_key_is_used(origin: &Node, mirror: &Node) {
     })
     .await;
     pull(mirror).await.unwrap();
-    assert_eq!(mirror.services().exchange.ask_all(&films(mirror).id()).await.unwrap().reached, 1);
+    assert_eq!(
+        mirror.services().exchange.ask_all(&films(mirror).id(), &Job::silent()).await.unwrap().reached,
+        1
+    );
     let stale = dial(&old, mirror, origin).await.unwrap();
     stale.exchange((*films(mirror)).clone()).await.unwrap_err();
 }

@@ -175,8 +175,13 @@ async fn a_lost_ledger_is_recovered_library_by_library() {
     mirror.join(ticket(&origin).await).await.unwrap();
     pull(&mirror).await.unwrap();
     let from = mirror.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
-    let own =
-        |force| Publish { source: place.path("own"), library: "own".into(), force, ..Publish::default() };
+    let own = |force| Publish {
+        source: place.path("own"),
+        library: "own".into(),
+        found: true,
+        force,
+        ..Publish::default()
+    };
     fs::create_dir(place.path("own")).unwrap();
     fs::write(place.path("own/a"), "1").unwrap();
     origin.publish(own(false), &Job::silent()).await.unwrap();

@@ -303,7 +303,7 @@ async fn a_node_that_does_not_listen_reports_a_reached_peer_once() {
     mirror.join(ticket(&origin).await).await.unwrap();
     let library = films(&mirror).id();
     for _ in 0..3 {
-        assert_eq!(mirror.services().exchange.ask_all(&library).await.unwrap().reached, 1);
+        assert_eq!(mirror.services().exchange.ask_all(&library, &Job::silent()).await.unwrap().reached, 1);
     }
     mirror.close().await;
     let mut reached = Vec::new();

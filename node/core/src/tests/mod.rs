@@ -17,6 +17,7 @@ mod ledger;
 mod limited;
 mod mesh;
 mod orders;
+mod publishing;
 mod rates;
 mod refused;
 mod replay;

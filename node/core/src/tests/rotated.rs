@@ -64,7 +64,12 @@ async fn a_ticket_is_redeemed_by_another_node_with_a_new_key() {
     one.serve(Some("127.0.0.1:0")).await.unwrap();
     one.join(ticket(&origin).await).await.unwrap();
     pull(&one).await.unwrap();
-    origin.services().exchange.ask_all(&one.library_service().named("films").unwrap().id()).await.unwrap();
+    origin
+        .services()
+        .exchange
+        .ask_all(&one.library_service().named("films").unwrap().id(), &Job::silent())
+        .await
+        .unwrap();
     one.rotate(Rotate::default()).await.unwrap();
     let ticket = ticket(&origin).await;
     origin.close().await;

@@ -193,7 +193,7 @@ async fn a_ticket_with_altered_redeemers_makes_no_member() {
     let origin = place.origin().await;
     let ticket = parsed(&origin).await;
     let member = super::mesh::mirror(&place, &origin, "member").await;
-    member.services().exchange.ask_all(&films(&member).id()).await.unwrap();
+    member.services().exchange.ask_all(&films(&member).id(), &Job::silent()).await.unwrap();
     assert!(films(&member).ticket(&ticket.statement).is_some());
     let identity = Identity::new(member.context().signing_key());
     let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), identity).unwrap();

@@ -1,0 +1,116 @@
+//! How long a command waits for the peers that it asks, in virtual time.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    scenarios::{CONVERGE, finish, run},
+    world::World,
+};
+use crate::{
+    exchange::Reach,
+    job::{Cancel, Event, Job},
+};
+
+/// More than the time for which a peer counts as silent.
+const LATER: Duration = Duration::from_secs(61);
+/// Longer than a dial of the simulation.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Asks all peers of node 0; returns the notes, too.
+async fn ask(world: &World) -> (Reach, Duration, Vec<String>) {
+    let (job, mut events) = Job::watched(Cancel::default());
+    let begun = Instant::now();
+    let reach = world.services(0).exchange.ask_all(&world.library, &job).await.unwrap();
+    let took = begun.elapsed();
+    let mut notes = Vec::new();
+    while let Some(event) = events.try_next() {
+        if let Event::Note(note) = event {
+            notes.push(note);
+        }
+    }
+    (reach, took, notes)
+}
+
+async fn tell(world: &World) -> Duration {
+    let begun = Instant::now();
+    world.services(0).exchange.pass_on(&world.library, &Job::silent()).await;
+    begun.elapsed()
+}
+
+fn cut(world: &World, others: &[usize], is_cut: bool) {
+    for other in others {
+        world.net.set_cut(world.nodes[0].id, world.nodes[*other].id, is_cut);
+    }
+}
+
+/// Symptom: with three peers down, each act of an operator waited 11 s, and said nothing. Cause: it waited 10
+/// s for peers that did not answer, each time.
+#[test]
+fn peers_that_are_down_cost_a_command_little_time() {
+    let ran = run(async {
+        let mut world = World::new(7, 4, None).await;
+        sleep(CONVERGE).await;
+        let (reach, took, notes) = ask(&world).await;
+        assert_eq!((reach.known, reach.reached), (3, 3));
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(notes.is_empty(), "{notes:?}");
+
+        cut(&world, &[1, 2, 3], true);
+        let (reach, took, notes) = ask(&world).await;
+        assert_eq!((reach.reached, took, reach.waited), (0, Duration::from_secs(3), took));
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        for peer in 1..4 {
+            let address = format!("10.0.0.{}:4040", peer + 1);
+            assert!(notes[0].starts_with("waiting for ") && notes[0].contains(&address), "{notes:?}");
+        }
+        // They are remembered, also over a restart, and for a minute only.
+        sleep(SOON).await;
+        assert_eq!(ask(&world).await.1, Duration::from_millis(500));
+        world.stop(0).await;
+        world.start(0).await;
+        sleep(SOON).await;
+        assert_eq!(ask(&world).await.1, Duration::from_millis(500));
+        assert!(tell(&world).await <= Duration::from_millis(500));
+        sleep(LATER).await;
+        assert_eq!(ask(&world).await.1, Duration::from_secs(3));
+
+        // One answers: the others get two seconds more, and then half a second in all.
+        cut(&world, &[1], false);
+        sleep(LATER).await;
+        let (reach, took, _) = ask(&world).await;
+        assert_eq!((reach.known, reach.reached), (3, 1));
+        assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&took), "{took:?}");
+        sleep(SOON).await;
+        let (reach, took, _) = ask(&world).await;
+        assert!(reach.reached == 1 && took < Duration::from_secs(1), "{took:?}");
+
+        // A peer that is back is a peer like any other, as soon as it has answered once.
+        cut(&world, &[2, 3], false);
+        sleep(CONVERGE).await;
+        assert_eq!(ask(&world).await.0.reached, 3);
+        cut(&world, &[2], true);
+        let (reach, took, _) = ask(&world).await;
+        assert!(reach.reached == 2 && took >= Duration::from_secs(2), "{took:?}");
+        finish(world, Ok(())).await
+    });
+    ran.unwrap();
+}
+
+/// The only peer is waited for before each act: no other node has its statements. After an act it is not.
+#[test]
+fn the_only_peer_is_waited_for_before_each_act() {
+    let ran = run(async {
+        let world = World::new(8, 2, None).await;
+        sleep(CONVERGE).await;
+        cut(&world, &[1], true);
+        for _ in 0..2 {
+            assert_eq!(ask(&world).await.1, Duration::from_secs(3));
+            sleep(SOON).await;
+        }
+        assert_eq!(tell(&world).await, Duration::from_millis(500));
+        finish(world, Ok(())).await
+    });
+    ran.unwrap();
+}
