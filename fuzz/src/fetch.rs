@@ -115,6 +115,7 @@ fn options(world: &World, input: &mut Input<'_>) -> Options {
         budget: if bit(4) { 2000 } else { u64::MAX },
         packing: if bit(5) { Packing::Fastest } else { Packing::Smallest },
         is_dry_run: bit(6),
+        usable_bytes: None,
     }
 }
 

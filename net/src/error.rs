@@ -21,7 +21,9 @@ pub enum Error {
         expected: NodeId,
     },
     /// No address of the node could be reached.
-    #[error("cannot reach {peer}: {cause}; check that it runs (`chuan serve`) and that UDP gets through")]
+    #[error(
+        "cannot reach {peer}: {cause}; check that it runs (`chuan serve` there) and that UDP gets through"
+    )]
     Unreachable {
         /// The node and its addresses.
         peer: String,

@@ -23,7 +23,7 @@ pub(crate) struct Digest<'a> {
     name: SegmentName,
     pub(crate) start: u64,
     pub(crate) records: Vec<(Indexed, Location)>,
-    pub(crate) damage: Vec<(Option<ObjectId>, String)>,
+    pub(crate) damage: Vec<Damaged>,
     /// The position after the last marker.
     pub(crate) position: Position,
     /// Bytes after the last marker, if they are not blank.
@@ -91,13 +91,17 @@ impl<'a> Digest<'a> {
                     Some(indexed) => open.records.push((indexed, location(self.view.number, &entry))),
                     // A record of a newer program is not indexed.
                     None if of_newer && payload.is_some() => {}
-                    None => open.damage.push((header.key.lost_id(), damaged(self.view, offset, "a record"))),
+                    None => {
+                        let text = damaged(self.view, offset, "a record");
+                        open.damage.push(Damaged { id: header.key.lost_id(), is_gap: false, text });
+                    }
                 }
             }
             Item::Gap { blank: true, .. } => {}
             Item::Gap { from, to, .. } => {
                 open.gap = true;
-                open.damage.push((None, damaged(self.view, from, &format!("everything before offset {to}"))));
+                let text = damaged(self.view, from, &format!("everything before offset {to}"));
+                open.damage.push(Damaged { id: None, is_gap: true, text });
             }
             Item::Marker { offset, marker } => self.end_group(offset, &marker, open),
         }
@@ -114,12 +118,22 @@ impl<'a> Digest<'a> {
     }
 }
 
+/// A damaged place.
+pub(crate) struct Damaged {
+    /// The damaged object, if known.
+    pub(crate) id: Option<ObjectId>,
+    /// Whether it is the place of records whose ids cannot be read.
+    pub(crate) is_gap: bool,
+    /// The file, the offset and a description.
+    pub(crate) text: String,
+}
+
 /// The records and damage since the last marker.
 #[derive(Default)]
 struct OpenGroup {
     seen: u32,
     records: Vec<(Indexed, Location)>,
-    damage: Vec<(Option<ObjectId>, String)>,
+    damage: Vec<Damaged>,
     gap: bool,
 }
 

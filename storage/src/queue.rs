@@ -223,6 +223,11 @@ impl Queue {
         self.lock().libraries.entry(*library).or_default().slack = slack;
     }
 
+    /// How many bytes are allocated to open segments but not used.
+    pub(crate) fn slack(&self) -> u64 {
+        self.lock().libraries.values().map(|waiting| waiting.slack).sum()
+    }
+
     /// Accepts no more writes, drops waiting jobs and wakes all waiting threads. The first refusal is kept.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         let mut state = self.lock();

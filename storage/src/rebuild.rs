@@ -1,6 +1,6 @@
 //! Builds a new index from segments alone, beside the one in use.
 
-use chuan_engine::{Error, Result};
+use chuan_engine::{Error, Result, id::LibraryId, store::ObjectId};
 
 use crate::{
     DiskStore,
@@ -25,8 +25,22 @@ pub struct RebuildReport {
     pub chunks: u64,
     /// Pages that the index holds now.
     pub pages: u64,
-    /// Damage, each with its file and offset; at most a thousand are listed, all are logged.
-    pub damage: Vec<String>,
+    /// Damage; at most a thousand places are listed, all are logged.
+    pub damage: Vec<DamagedPlace>,
+}
+
+/// A damaged place in a segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DamagedPlace {
+    /// The file, the offset and a description.
+    pub text: String,
+    /// The library that owns the file, if known.
+    pub library: Option<LibraryId>,
+    /// The damaged object, if known. It does no harm where another record has the object.
+    pub id: Option<ObjectId>,
+    /// Whether it is the place of records whose ids cannot be read. It does no harm once no object of the
+    /// library is lost or missing.
+    pub is_gap: bool,
 }
 
 impl DiskStore {
@@ -96,7 +110,7 @@ impl RebuildReport {
             (self.segments, self.scanned) = (found.segments, found.scanned);
         }
         self.records += found.records;
-        let new: Vec<String> = found.damage.into_iter().filter(|text| !self.damage.contains(text)).collect();
+        let new: Vec<_> = found.damage.into_iter().filter(|place| !self.damage.contains(place)).collect();
         self.damage.extend(new);
     }
 }

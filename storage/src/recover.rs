@@ -21,11 +21,12 @@ use chuan_engine::{
 };
 
 use crate::{
-    digest::Digest,
+    digest::{Damaged, Digest},
     entry::{Indexed, Location},
     index::{Change, Index},
     layout::Layout,
     log::{Resume, ResumeLibrary},
+    rebuild::DamagedPlace,
     slot::Positions,
     view::{Sealing, SegmentView},
 };
@@ -47,7 +48,7 @@ pub(crate) struct Recovered {
     /// Records that were given to the index.
     pub(crate) records: u64,
     /// Damage, each with its file and offset.
-    pub(crate) damage: Vec<String>,
+    pub(crate) damage: Vec<DamagedPlace>,
 }
 
 /// Whether the store is written in the meantime.
@@ -174,7 +175,8 @@ impl Recovery<'_> {
             Sealing::Open | Sealing::Damaged { .. } => {
                 self.recovered.scanned += 1;
                 if matches!(view.footer, Sealing::Damaged { .. }) {
-                    digest.damage.push((None, format!("{}: the footer is damaged", view.path.display())));
+                    let text = format!("{}: the footer is damaged", view.path.display());
+                    digest.damage.push(Damaged { id: None, is_gap: false, text });
                 }
                 digest.scan(start, limit)?;
             }
@@ -220,10 +222,13 @@ impl Recovery<'_> {
         is_last: bool,
     ) -> Result<()> {
         let found_nothing = digest.position.end == digest.start && digest.damage.is_empty();
-        digest.damage.iter().for_each(|(_, text)| self.report(text.clone()));
+        for Damaged { id, is_gap, text } in &digest.damage {
+            let (library, id, is_gap) = (Some(name.library), *id, *is_gap);
+            self.list(DamagedPlace { text: text.clone(), library, id, is_gap });
+        }
         if !found_nothing {
             let damaged: Vec<(ObjectId, String)> =
-                digest.damage.into_iter().filter_map(|(id, text)| Some((id?, text))).collect();
+                digest.damage.into_iter().filter_map(|damaged| Some((damaged.id?, damaged.text))).collect();
             self.recovered.records += digest.records.len() as u64;
             let change = Change {
                 library: name.library,
@@ -284,9 +289,17 @@ impl Recovery<'_> {
     }
 
     fn report(&mut self, text: String) {
-        tracing::error!("{text}");
+        self.list(DamagedPlace { text, ..DamagedPlace::default() });
+    }
+
+    fn list(&mut self, damage: DamagedPlace) {
+        match self.until {
+            Until::End => tracing::error!("{}", damage.text),
+            // The caller of a rebuild gets the damage, and finds out whether it does harm.
+            Until::Durable(..) => tracing::info!("{}", damage.text),
+        }
         if self.recovered.damage.len() < REPORTS {
-            self.recovered.damage.push(text);
+            self.recovered.damage.push(damage);
         }
     }
 }

@@ -215,7 +215,7 @@ impl Scrub<'_> {
                     Some(_) => {}
                     None => {
                         self.report.unindexed += 1;
-                        tracing::error!(
+                        tracing::info!(
                             "{} at offset {}: the index does not know {}; run `chuan rebuild`",
                             view.path.display(),
                             place.offset,
@@ -282,13 +282,14 @@ impl Scrub<'_> {
 
     fn damage(&mut self, view: &SegmentView, offset: u64, id: Option<ObjectId>, what: &str) {
         let named = id.map(|id| format!(" ({id})")).unwrap_or_default();
-        tracing::error!("{} at offset {offset}: {what}{named}", view.path.display());
+        // The report lists it, too; the caller finds out whether it does harm.
+        tracing::info!("{} at offset {offset}: {what}{named}", view.path.display());
         self.list(Self::damage_at(view, offset, id, what));
     }
 
     /// Damage in the place of records, without their ids.
     fn gap(&mut self, view: &SegmentView, offset: u64, what: &str) {
-        tracing::error!("{} at offset {offset}: {what}", view.path.display());
+        tracing::info!("{} at offset {offset}: {what}", view.path.display());
         self.list(Damage { is_gap: true, ..Self::damage_at(view, offset, None, what) });
     }
 

@@ -17,9 +17,9 @@ pub struct Stats {
     pub lost: u64,
     /// Segment files.
     pub segments: u64,
-    /// Total length of the segment files.
+    /// Total length of the segment files, without space that is allocated and not used yet.
     pub segment_bytes: u64,
-    /// Free bytes of the file system without the reserve.
+    /// Free bytes of the file system without the reserve, and with that allocated space.
     pub usable_bytes: u64,
 }
 

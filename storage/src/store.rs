@@ -97,14 +97,15 @@ impl DiskStore {
     /// The content of the store, in numbers.
     pub fn stats(&self) -> Result<Stats> {
         let numbers = self.inner.layout.list_segments()?;
-        let segment_bytes = numbers
+        let slack = self.inner.queue.slack();
+        let segment_bytes: u64 = numbers
             .iter()
             .filter_map(|number| Some(self.inner.layout.segment(*number).metadata().ok()?.len()))
             .sum();
         let mut stats = Stats {
             segments: numbers.len() as u64,
-            segment_bytes,
-            usable_bytes: Space::of(self.inner.layout.dir())?.usable(),
+            segment_bytes: segment_bytes.saturating_sub(slack),
+            usable_bytes: Space::of(self.inner.layout.dir())?.usable().saturating_add(slack),
             ..Stats::default()
         };
         for totals in self.inner.index.get()?.totals().values() {

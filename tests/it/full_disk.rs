@@ -109,6 +109,28 @@ fn a_publish_that_does_not_fit_writes_nothing_and_one_that_fails_gives_its_room_
     Ok(())
 }
 
+/// Symptom: a pull of more than the disk could take filled it, and ended with exit 9 after a long transfer.
+#[test]
+fn a_pull_that_does_not_fit_is_refused_before_its_chunks_come() -> Result<()> {
+    let Some(disk) = SmallDisk::mount()? else { return Ok(()) };
+    let outside = tempfile::tempdir()?;
+    let origin = Home::init(outside.path().join("origin"), "origin", "origin")?;
+    let large = outside.path().join("large");
+    media::library(&large, 1, 100_000_000, 2)?;
+    origin.run(publish(&large, &[]))?;
+    let _server = origin.serve()?;
+    let mirror = Home::init(disk.path.join("home"), "small", "mirror")?;
+    mirror.run(["join", &origin.ticket("films")?])?;
+    let would = mirror.run(["pull", "films", "--dry-run"])?;
+    ensure!(would.contains("does not fit"), "{would}");
+    let before = disk.free()?;
+    let (code, error) = mirror.fails(["pull", "films"])?;
+    ensure!(code == FULL && error.contains("needs about"), "{code}: {error}");
+    let after = disk.free()?;
+    ensure!(after + LEFT_BYTES >= before, "a pull that was refused wrote {} bytes", before - after);
+    Ok(())
+}
+
 /// Symptom: on a full disk no command worked, since the index could not be opened for writing. The same on a
 /// read-only file system, where the lock could not be taken.
 #[test]

@@ -2,6 +2,7 @@
 
 mod acts;
 mod admin;
+mod answers;
 mod audit;
 mod authority;
 mod bad_input;

@@ -197,8 +197,13 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     let gone = node(&other)?.0;
     fs::remove_dir_all(&other.path)?;
     let fresh = stage.pair.scratch().join("fresh").to_string_lossy().into_owned();
-    let lost =
-        [("NODE", gone.as_str()), ("HOME_NEW", &fresh), ("NAME", "fresh"), ("TICKET", &ticket(&stage)?)];
+    let lost = [
+        ("NODE", gone.as_str()),
+        ("HOME_NEW", &fresh),
+        ("NAME", "fresh"),
+        ("TICKET", &ticket(&stage)?),
+        ("KEPT_NODES", ""),
+    ];
     stage.recover("home-lost", &origin, &lost)?;
     let clone = stage.pair.scratch().join("clone");
     copy(Path::new(&fresh), &clone)?;

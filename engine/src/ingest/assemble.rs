@@ -159,7 +159,7 @@ impl<'a> Assembler<'a> {
             }
             FinalOutcome::LeftOut { item, gone } => self.tally.leave_out(item, gone, progress),
             FinalOutcome::Gap { path, why, fallback, is_unsettled } => {
-                self.tally.gap(path, why, &fallback, is_unsettled, progress);
+                self.tally.gap(path, why, &fallback, is_unsettled);
                 if let Fallback::Previous(kept) = fallback {
                     self.entry(*kept, None)?;
                 }

@@ -122,7 +122,7 @@ impl Preview<'_> {
         match outcome {
             ItemOutcome::LeftOut { item, gone } => self.tally.leave_out(item, gone, progress),
             ItemOutcome::Gap { path, why, fallback, is_unsettled } => {
-                self.tally.gap(path, why, &fallback, is_unsettled, progress);
+                self.tally.gap(path, why, &fallback, is_unsettled);
                 if let Fallback::Previous(kept) = fallback {
                     self.keep(&kept);
                 }

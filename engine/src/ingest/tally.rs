@@ -217,16 +217,8 @@ impl Tally {
         }
     }
 
-    /// Counts an item that is not published as it is.
-    pub(super) fn gap(
-        &mut self,
-        path: String,
-        reason: String,
-        fallback: &Fallback,
-        is_unsettled: bool,
-        progress: &mut dyn Progress,
-    ) {
-        progress.skipped(&path, &reason);
+    /// Counts an item that is not published as it is. The answer lists it, so the progress does not.
+    pub(super) fn gap(&mut self, path: String, reason: String, fallback: &Fallback, is_unsettled: bool) {
         let gap = Gap { path, reason, stands: !matches!(fallback, Fallback::Nothing) };
         if is_unsettled { self.unsettled.push(gap) } else { self.gaps.push(gap) }
     }

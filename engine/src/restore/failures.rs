@@ -48,7 +48,9 @@ impl Failures {
             Error::Corrupt(_) => FailureKind::Corrupt,
             _ => FailureKind::Refused,
         };
-        self.add(path, error.to_string(), kind, 0);
+        // Errors about content begin with the path, which the failure has already.
+        let begins = format!("{:?}: ", shown(path));
+        self.add(path, error.to_string().replacen(&begins, "", 1), kind, 0);
     }
 
     /// Adds a failure that `beneath` paths below it share.

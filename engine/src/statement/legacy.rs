@@ -190,6 +190,26 @@ mod tests {
         go(&mut library, 3, third);
     }
 
+    /// Symptom: after an operator's key was replaced, the history of a channel lacked the moves under that
+    /// key's earlier terms, and its own move was listed as a publisher's.
+    #[test]
+    fn moves_of_a_replaced_operator_stay_in_the_history() {
+        let mut library = library();
+        let first = release(&mut library, 3, &[], 1);
+        let second = release(&mut library, 3, &[first], 2);
+        let third = release(&mut library, 3, &[second], 3);
+        go(&mut library, 2, first);
+        go(&mut library, 3, second);
+        go(&mut library, 2, third);
+        let before: Vec<_> = library.channel_history(LIVE).iter().map(|said| said.statement.id()).collect();
+        remove(&mut library, RoleKind::Operator, 2);
+        let moves = library.channel_moves(LIVE);
+        let seen: Vec<_> = moves.iter().map(|at| (at.is_effective, at.by_operator)).collect();
+        assert_eq!(seen, [(false, true), (false, false), (true, true)]);
+        assert_eq!(moves.iter().map(|at| at.said.statement.id()).collect::<Vec<_>>(), before);
+        assert_eq!(library.channel_history(LIVE).len(), 1, "the rules are unchanged");
+    }
+
     /// Symptom: all releases of a removed key became ineffective, and the channel with them. The last release
     /// was a limited publisher's, and the removed key had signed the ones before it. Cause: only releases
     /// without a successor were pinned, if the key had signed them: none.

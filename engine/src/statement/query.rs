@@ -450,7 +450,7 @@ impl Library {
         Ok(None)
     }
 
-    fn channel_statement(&self, id: &StatementId) -> Option<Signed<'_, Channel>> {
+    pub(super) fn channel_statement(&self, id: &StatementId) -> Option<Signed<'_, Channel>> {
         let statement = self.statement(id)?;
         match statement.body() {
             Body::Channel(body) => Some(Signed { statement, body }),

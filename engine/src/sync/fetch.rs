@@ -15,6 +15,9 @@
 //! A source that does not have the release answers with the releases that it holds ([`Report::holding`]). The
 //! fetch then ends without an error, and the driver chooses another source or another release.
 //!
+//! Where the release may not fit on the disk ([`Options::usable_bytes`]), `room` counts the missing chunks
+//! before any of them is requested.
+//!
 //! A fetch that ends early leaves the library unchanged. The pages and chunks that arrived stay in the store,
 //! and the next fetch with [`Options::resume`] requests the rest by position.
 
@@ -23,6 +26,7 @@ mod completing;
 mod intake;
 mod opening;
 mod report;
+mod room;
 mod wants;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -31,6 +35,7 @@ pub use self::report::{Options, Report};
 use self::{
     claim::{Claim, Target},
     intake::Intake,
+    room::Room,
     wants::{Ask, Wants},
 };
 use crate::{
@@ -73,6 +78,7 @@ pub struct Fetch {
     headers: BTreeMap<Commitment, ClassHeader>,
     /// Classes still to be completed, the next at the end.
     left: Vec<(Commitment, ClassHeader)>,
+    room: Room,
     wants: Wants,
     pass: Pass,
     in_flight: BTreeMap<u64, Flight>,
@@ -143,6 +149,7 @@ impl Fetch {
             table: None,
             headers: BTreeMap::new(),
             left: Vec::new(),
+            room: Room::default(),
             wants: Wants::default(),
             pass: Pass::default(),
             in_flight: BTreeMap::new(),
@@ -185,12 +192,12 @@ impl Fetch {
         }
     }
 
-    /// Continues the walk until there is enough to request, or the walk is over. A dry run requests no
-    /// chunks.
+    /// Continues the walk until there is enough to request, or the walk is over. No chunks are requested
+    /// while they are only counted.
     fn look_on(&mut self) -> Result<()> {
         loop {
             self.wants.walk(&mut self.intake)?;
-            if !self.options.is_dry_run {
+            if !self.only_counts() {
                 return Ok(());
             }
             let chunks = self.wants.take_chunks();
@@ -247,6 +254,14 @@ impl Fetch {
                 if self.is_outdated()? =>
             {
                 self.stop(id)
+            }
+            Frame::Chunk(_) if self.may_not_fit() => {
+                self.count_first(id);
+                Ok(())
+            }
+            Frame::Delta(delta) if delta.kind == DeltaKind::Chunks && self.may_not_fit() => {
+                self.count_first(id);
+                Ok(())
             }
             Frame::Table(bytes) if self.table.is_none() => self.take_table(bytes),
             Frame::Header(bytes) => self.take_header(bytes),
@@ -329,15 +344,15 @@ impl Fetch {
         let known = self.claim.known(store);
         self.asked_for = self.claim.announced();
         self.intake.set_bases(&have);
-        let is_dry_run = self.options.is_dry_run;
+        let only_counts = self.only_counts();
         Ok(Request::Pull(Pull {
             library: self.claim.library(),
             want: self.claim.want().clone(),
             classes: self.options.classes.clone(),
             have,
             known,
-            scope: is_dry_run.then(Scope::default),
-            mode: if is_dry_run { Mode::Pages } else { mode },
+            scope: only_counts.then(Scope::default),
+            mode: if only_counts { Mode::Pages } else { mode },
             budget: self.options.budget,
             packing: self.options.packing,
             announced: self.asked_for,

@@ -20,7 +20,7 @@ use super::{
     fetch::Options,
     pair::{Files, Pair, cut},
 };
-use crate::limits::FETCH_WINDOW_CHUNKS;
+use crate::{error::Error, limits::FETCH_WINDOW_CHUNKS};
 
 /// Pseudo-random bytes, like a film: no two parts are equal.
 fn film(seed: u64, len: usize) -> Vec<u8> {
@@ -205,4 +205,43 @@ fn a_large_resumed_pull_fetches_each_chunk_once() {
         "{} round trips in {requests} requests",
         pulled.report.round_trips
     );
+}
+
+/// Symptom: a pull of more than the disk could take filled the disk, and ended with "the disk is full" after
+/// a long transfer. The room is compared once the missing chunks are known, before any of them comes.
+#[test]
+fn a_release_that_does_not_fit_is_refused_before_its_chunks_come() {
+    let mut pair = Pair::new();
+    let mut files = library(20, 30_000);
+    files.insert("copy.mkv".into(), files["电影/00/film-000.mkv"].clone());
+    let first = pair.publish(&files);
+    let (chunks, bytes) = distinct(&files);
+    let options = |usable, resume| Options { usable_bytes: Some(usable), resume, ..Options::default() };
+    for resume in [false, true] {
+        let error = pair.pull_with(options(bytes - 1, resume), &mut |_, frames| frames).unwrap_err();
+        let figures = [bytes, bytes - 1].map(|figure| format!("{figure}"));
+        assert!(
+            matches!(&error, Error::Full(text) if figures.iter().all(|figure| text.contains(figure))),
+            "{error}"
+        );
+        assert!(pair.mirror.files(&first).is_err() && pair.mirror.channel().is_none());
+    }
+    // The content repeats a file, so the sum of the files would not fit.
+    let pulled = pair.pull_with(options(bytes, true), &mut |_, frames| frames).unwrap();
+    assert_eq!((pulled.report.chunks_fetched, pulled.report.chunk_bytes_fetched), (chunks, bytes));
+    assert_eq!(pair.mirror.files(&first).unwrap(), files);
+    // Of a next release only the new chunks need room.
+    files.insert("new.mkv".into(), film(77, 30_000));
+    let second = pair.publish(&files);
+    let new = distinct(&files).1 - bytes;
+    let error = pair.pull_with(options(new - 1, false), &mut |_, frames| frames).unwrap_err();
+    assert!(matches!(error, Error::Full(_)), "{error}");
+    let pulled = pair.pull_with(options(new, false), &mut |_, frames| frames).unwrap();
+    assert_eq!(pulled.report.chunk_bytes_fetched, new);
+    assert_eq!(pair.mirror.files(&second).unwrap(), files);
+    // Where all files fit, nothing is counted.
+    let mut pair = Pair::new();
+    pair.publish(&files);
+    let pulled = pair.pull_with(options(bytes * 2, false), &mut |_, frames| frames).unwrap();
+    assert_eq!((pulled.report.round_trips, pulled.report.chunks_missing), (1, 0));
 }

@@ -232,11 +232,12 @@ impl Restore {
 }
 
 /// Options of `releases`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Args))]
 pub struct Releases {
-    /// The library
-    pub library: String,
+    /// The library; may be left out if the home has only one
+    #[serde(default)]
+    pub library: Option<String>,
 }
 
 /// Options of `members`.

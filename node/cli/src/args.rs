@@ -151,8 +151,7 @@ pub(super) enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Write the manual pages of all commands to a folder, for packages
-    #[command(hide = true)]
+    /// Write the manual pages of all commands to a folder: `man DIR/chuan-pull.1` shows one
     Man {
         /// The folder; created if it does not exist
         dir: PathBuf,

@@ -178,6 +178,7 @@ const EXAMPLES: &[(&str, Examples)] = &[
     ),
     ("home move", &[("chuan home move /srv/films-home", "")]),
     ("completions", &[("chuan completions bash", "")]),
+    ("man", &[("chuan man /usr/local/share/man/man1", "")]),
 ];
 
 #[cfg(test)]

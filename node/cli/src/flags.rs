@@ -13,6 +13,9 @@ const OPTION: &str = "the option `";
 /// How a text begins to name a command.
 const COMMAND: &str = "`chuan ";
 
+/// How a text goes on after a command for another node.
+const THERE: &str = " there";
+
 /// Commands that texts name for another node, or that need no home.
 const ELSEWHERE: [&str; 6] = ["completions", "grant", "id", "invite", "key", "root"];
 
@@ -57,8 +60,12 @@ fn with_home(text: &str, home: &str) -> String {
     for part in parts {
         out.push_str(COMMAND);
         let name = part.split(['`', ' ']).next().unwrap_or_default();
+        let is_there = part.split_once('`').is_some_and(|(_, after)| after.starts_with(THERE));
         // An upper-case word stands for a command.
-        if !ELSEWHERE.contains(&name) && name.starts_with(|first: char| first.is_ascii_lowercase()) {
+        if !is_there
+            && !ELSEWHERE.contains(&name)
+            && name.starts_with(|first: char| first.is_ascii_lowercase())
+        {
             out.push_str(&format!("--home {home} "));
         }
         out.push_str(part);
@@ -95,10 +102,10 @@ mod tests {
 
     #[test]
     fn commands_keep_the_home_of_the_command_line() {
-        let text = "run `chuan pull films`, then `chuan verify`; `chuan invite` there makes a ticket";
+        let text = "run `chuan pull films`, then `chuan verify`; `chuan serve` there lets nodes join";
         assert_eq!(
             typed_for(text, Some("/srv/a")),
-            "run `chuan --home /srv/a pull films`, then `chuan --home /srv/a verify`; `chuan invite` there makes a ticket"
+            "run `chuan --home /srv/a pull films`, then `chuan --home /srv/a verify`; `chuan serve` there lets nodes join"
         );
         assert!(matches!(typed_for(text, None), Cow::Borrowed(_)));
         assert!(matches!(theirs("no command"), Cow::Borrowed(_)));

@@ -59,7 +59,7 @@ const GROUPS: &[(&str, &str, &[&str])] = &[
     (
         "Commands that look after a home:",
         "group-home",
-        &["verify", "rebuild", "audit", "ledger", "home", "completions"],
+        &["verify", "rebuild", "audit", "ledger", "home", "completions", "man"],
     ),
 ];
 

@@ -295,8 +295,14 @@ async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
 
     let exit = match result {
         Ok(outcome) => {
-            if show.json || !(show.quiet && outcome.is_act() && outcome.exit() == Exit::Ok) {
-                output.outcome(&outcome)?;
+            match &outcome {
+                // The ticket alone, for a file or another program.
+                Outcome::Invite(invited) if show.quiet && !show.json => {
+                    output.data(format!("{}\n", invited.ticket).as_bytes())?;
+                    output.flush()?;
+                }
+                _ if show.quiet && !show.json && outcome.is_act() && outcome.exit() == Exit::Ok => {}
+                _ => output.outcome(&outcome)?,
             }
             outcome.exit()
         }

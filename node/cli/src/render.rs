@@ -8,6 +8,8 @@ mod classes;
 mod home;
 mod lag;
 mod ledger;
+mod news;
+mod peers;
 mod publish;
 mod restore;
 mod status;
@@ -25,7 +27,7 @@ use chuan_api::{
 
 use super::{
     flags::theirs,
-    language::{counted, listed, span, translated, word},
+    language::{age, counted, listed, span, translated, word},
     table::{Align, Table, left, pad, right},
 };
 use crate::{say, text};
@@ -159,7 +161,7 @@ fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
     for library in &rotated.libraries_refusing {
         say!(out, "rotated-refused", library = library, node = rotated.node, key = rotated.key)?;
     }
-    say!(out, "rotated-grace", hours = rotated.grace_seconds / 3600)
+    say!(out, "rotated-grace", time = age(rotated.grace_seconds))
 }
 
 fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
@@ -191,27 +193,18 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
 }
 
 fn real_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
-    let Pulled { library_name: name, sequence, release, .. } = pulled;
+    if pulled.from.is_empty() && pulled.named {
+        return news::here_already(out, pulled);
+    }
     if pulled.from.is_empty() {
         say!(out, "pull-nothing-newer")?;
-        return lag::behind(out, &pulled.channel, &pulled.lag);
+        lag::behind(out, &pulled.channel, &pulled.lag)?;
+        return news::from(out, pulled);
     }
     let fresh = channel::freshness(pulled.fresh_age_seconds, pulled.timekeepers);
     let fresh = fresh.map(|fresh| text!("pull-fresh", channel = pulled.channel, fresh = fresh));
     let fresh = fresh.unwrap_or_default();
-    match pulled.changed {
-        true => say!(out, "pulled", name = name, sequence = sequence, release = release, fresh = fresh)?,
-        false => {
-            say!(
-                out,
-                "pull-nothing-new",
-                name = name,
-                sequence = sequence,
-                release = release,
-                fresh = fresh
-            )?;
-        }
-    }
+    news::verdict(out, pulled, &fresh)?;
     say!(
         out,
         "pulled-content",
@@ -233,6 +226,7 @@ fn real_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         time = span(pulled.seconds),
         rate = rate(pulled.chunk_bytes_fetched, pulled.seconds)
     )?;
+    news::arrived(out, pulled)?;
     classes::absent(out, pulled.classes_absent)?;
     classes::not_in_release(out, &pulled.classes_not_in_release)?;
     match &pulled.lag.here {
@@ -247,6 +241,9 @@ fn real_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
 
 fn dry_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     let (chunks, missing) = (pulled.chunks_missing.unwrap_or(0), pulled.chunk_bytes_missing.unwrap_or(0));
+    if pulled.from.is_empty() && pulled.named {
+        return news::here_already(out, pulled);
+    }
     if pulled.from.is_empty() {
         say!(out, "pull-nothing-would-arrive")?;
         return lag::behind(out, &pulled.channel, &pulled.lag);
@@ -264,6 +261,7 @@ fn dry_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         files = counted(pulled.files, "file"),
         size = bytes(pulled.bytes_total)
     )?;
+    news::room(out, pulled)?;
     classes::absent(out, pulled.classes_absent)
 }
 
@@ -341,9 +339,7 @@ fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
         corrupt = count(verified.corrupt)
     )?;
     classes::absent(out, verified.classes_absent)?;
-    if verified.superseded > 0 {
-        say!(out, "verified-superseded", number = count(verified.superseded))?;
-    }
+    superseded(out, verified.superseded)?;
     if verified.ok { Ok(()) } else { say!(out, "verified-repair") }
 }
 
@@ -358,7 +354,15 @@ fn rebuild(out: &mut impl Write, rebuilt: &Rebuilt) -> io::Result<()> {
         pages = counted(rebuilt.pages, "page"),
         statements = counted(rebuilt.statements, "statement"),
         lost = count(rebuilt.lost)
-    )
+    )?;
+    superseded(out, rebuilt.superseded)
+}
+
+fn superseded(out: &mut impl Write, records: u64) -> io::Result<()> {
+    match records {
+        0 => Ok(()),
+        records => say!(out, "verified-superseded", number = count(records)),
+    }
 }
 
 fn problems(out: &mut impl Write, problems: &[String], total: u64) -> io::Result<()> {

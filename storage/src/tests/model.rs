@@ -186,7 +186,7 @@ fn play(steps: &[Step]) {
             }
             Step::Rebuild => {
                 let report = open.rebuild(&|_, _| {}).unwrap();
-                assert_eq!(report.damage, Vec::<String>::new());
+                assert_eq!(report.damage, []);
                 for (library, history) in &histories {
                     history.check(&open.library(library_id(*library)));
                 }

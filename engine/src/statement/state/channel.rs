@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Conflict, ConflictKind, View};
+use super::{Conflict, ConflictKind, View, releases_under};
 use crate::{
     id::StatementId,
     limits::SEQUENCE_JUMP,
-    statement::{Body, Channel, PublicKey, RoleKind, Root, Statement},
+    statement::{Body, Channel, PublicKey, RoleKind, Root, Statement, set::StatementSet},
 };
 
 type Place = (u64, i64, StatementId);
@@ -48,6 +48,13 @@ struct ChannelStatements<'a> {
     publishers: Vec<(&'a Statement, &'a Channel)>,
     /// The sequences of all statements on it by signers of any known root.
     sequences: Vec<u64>,
+}
+
+/// The channel as it would be if `root` were the newest.
+pub(in crate::statement) fn channel_under(set: &StatementSet, root: &Root, name: &str) -> ChannelState {
+    let view = View { set, root };
+    let channels = settle(&view, &releases_under(set, root), &mut Vec::new());
+    channels.into_iter().find(|(channel, _)| channel == name).map(|(_, state)| state).unwrap_or_default()
 }
 
 /// Settles the channels that move to the effective `releases`, by name, and adds their contradictions to

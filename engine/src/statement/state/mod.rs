@@ -21,6 +21,7 @@ use crate::{
 };
 
 use channel::ChannelState;
+pub(super) use channel::channel_under;
 pub use conflict::{Conflict, ConflictKind};
 use node::Nodes;
 use policy::PolicyState;

@@ -39,6 +39,7 @@ impl Fetch {
         self.check_classes(&absent, end)?;
         self.intake.report.classes_absent = absent.len() as u64;
         self.intake.report.add_up(self.left.iter().map(|(_, header)| header));
+        self.count_if_short();
         self.begin_pass(0);
         Ok(())
     }
@@ -83,7 +84,7 @@ impl Fetch {
         Ok(())
     }
 
-    fn begin_pass(&mut self, barren: u32) {
+    pub(super) fn begin_pass(&mut self, barren: u32) {
         self.wants = self.left.last().map_or_else(Wants::default, |(_, header)| Wants::new(header));
         self.pass = Pass { undelivered: 0, before: self.intake.report.fetched(), barren, have: None };
     }
@@ -108,15 +109,18 @@ impl Fetch {
     /// Ends the walk over a class. The class is whole, or is walked again as long as that brings data.
     pub(super) fn end_pass(&mut self) -> Result<()> {
         self.intake.commit()?;
-        let Some((commitment, header)) = self.left.last().cloned() else { return self.finish() };
+        let Some((commitment, header)) = self.left.last().cloned() else {
+            return if self.is_counting() { self.check_room() } else { self.finish() };
+        };
         let Pass { undelivered, before, barren, .. } = self.pass;
         let is_barren = before == self.intake.report.fetched();
         // Deltas were of no use in this pass; the next pass requests the chunks in full.
         let is_asked_anew =
             self.pass.have.as_ref().is_some_and(|have| !have.is_empty()) && !self.intake.trusts_deltas();
-        let is_done = undelivered == 0 && (self.options.is_dry_run || self.is_whole(&commitment, &header)?);
+        let is_done = undelivered == 0 && (self.only_counts() || self.is_whole(&commitment, &header)?);
         if is_done {
-            self.left.pop();
+            let class = self.left.pop();
+            self.note_counted(class);
             self.begin_pass(0);
         } else if is_barren && !is_asked_anew && (undelivered > 0 || barren >= BARREN_PASSES) {
             return Err(Error::Missing(format!(

@@ -27,6 +27,9 @@ pub struct Options {
     /// Whether only pages are fetched, to count the missing chunks below them. Nothing but pages is stored,
     /// and no channel moves.
     pub is_dry_run: bool,
+    /// Bytes that the store can take; `None` for no bound. A fetch of more bytes than that requests pages
+    /// only, until the missing chunks are known, and fails before the first chunk if they do not fit.
+    pub usable_bytes: Option<u64>,
 }
 
 impl Default for Options {
@@ -38,6 +41,7 @@ impl Default for Options {
             budget: u64::MAX,
             packing: Packing::default(),
             is_dry_run: false,
+            usable_bytes: None,
         }
     }
 }
@@ -92,7 +96,7 @@ pub struct Report {
     /// The releases that the source holds instead of the announced one. Where the fetch is then not
     /// [`done`](Self::done), neither this node nor the source has the announced release.
     pub holding: Option<Holding>,
-    /// In a dry run: chunks missing here, as far as pages have come.
+    /// In a dry run, and where the room is short: chunks missing here, as far as pages have come.
     pub chunks_missing: u64,
     /// Plain bytes of these chunks.
     pub chunk_bytes_missing: u64,

@@ -24,6 +24,7 @@ const RESUME: Options = Options {
     budget: u64::MAX,
     packing: Packing::Auto,
     is_dry_run: false,
+    usable_bytes: None,
 };
 
 #[test]

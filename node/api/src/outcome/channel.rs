@@ -54,8 +54,12 @@ pub struct MoveRow {
     pub message: String,
     /// When it was signed, by the signer's clock.
     pub time_ms: i64,
-    /// The role that signed it: `operator` or `publisher`.
+    /// The role that its signer had when it signed: `operator` or `publisher`.
     pub by: String,
+    /// Whether it is effective. A move of a key that the root no longer names is not, unless the root pins
+    /// it.
+    #[serde(default)]
+    pub effective: bool,
     /// The keys that signed it.
     pub signers: Vec<String>,
     /// The publisher that moves the channel from there.
@@ -103,7 +107,7 @@ pub struct ChannelHistory {
     /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
     #[serde(default)]
     pub timekeepers: u64,
-    /// Newest first: the first is the current statement.
+    /// Newest first: the first is the current statement. Moves that are no longer effective are among them.
     pub moves: Vec<MoveRow>,
 }
 

@@ -48,8 +48,11 @@ pub struct Rebuilt {
     pub pages: u64,
     /// Statements indexed.
     pub statements: u64,
-    /// Records that could not be read.
+    /// Records that could not be read, and that are needed.
     pub lost: u64,
+    /// Damaged records whose content was fetched or published again since. They do no harm.
+    #[serde(default)]
+    pub superseded: u64,
     /// The first damaged records, in words.
     pub problems: Vec<String>,
     /// The number of damaged records.

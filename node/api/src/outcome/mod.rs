@@ -43,7 +43,8 @@ pub use publish::{GapRow, PlannedRow, Published, Skipped};
 pub use request::RequestShown;
 pub use restore::{FailureRow, Restored};
 pub use status::{
-    ChannelStatus, Intake, LibraryStatus, PeerStatus, RefusedBy, StatementsHeard, Status, StoreStatus,
+    ChannelStatus, Contact, Intake, LibraryStatus, PeerStatus, RefusedBy, StatementsHeard, Status,
+    StoreStatus,
 };
 pub use trust::{
     Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, Rotated,
@@ -270,6 +271,9 @@ pub struct Pulled {
     /// Of a dry run: their raw bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_bytes_missing: Option<u64>,
+    /// Of a dry run: bytes that the store can take; the pull is refused if the chunks to transfer have more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usable_bytes: Option<u64>,
     /// Seconds since enough timekeepers vouched for the release here; null if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
@@ -279,9 +283,15 @@ pub struct Pulled {
     /// Classes of the release that are here now.
     #[serde(default)]
     pub classes: u64,
-    /// Classes of the release that are not granted to this node.
+    /// Classes of the release that are not here, since they are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
+    /// Names of the classes that are here now and were not before, as a grant gave them to this node.
+    #[serde(default)]
+    pub classes_new: Vec<String>,
+    /// Damaged chunks and pages that were fetched again.
+    #[serde(default)]
+    pub objects_repaired: u64,
     /// Classes and patterns that the grant of this node names, of which the release has no class.
     #[serde(default)]
     pub classes_not_in_release: Vec<String>,

@@ -106,6 +106,10 @@ pub struct LibraryStatus {
     pub conflicts_open: u64,
     /// Roles whose secret keys are in this home.
     pub keys: Vec<String>,
+    /// Roles among them whose key here the root does not name, or no longer. Keys with a passphrase are not
+    /// compared.
+    #[serde(default)]
+    pub keys_not_in_root: Vec<String>,
     /// Its channels.
     pub channels: Vec<ChannelStatus>,
     /// Whether a pull was interrupted; the next one resumes it.
@@ -157,10 +161,11 @@ pub struct ChannelStatus {
     /// The release of the channel here, and the announced release.
     #[serde(flatten)]
     pub lag: Lag,
-    /// The classes of the release that are here, by name.
+    /// The classes of the release of the channel here that are here, by name; those of the newest release
+    /// before the first data.
     #[serde(default)]
     pub classes: Vec<String>,
-    /// Classes of the release that are not granted to this node.
+    /// Classes of that release that are not here, since they are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
 }
@@ -198,4 +203,31 @@ pub struct PeerStatus {
     pub addresses: Vec<String>,
     /// Libraries for which it is a source.
     pub libraries: Vec<String>,
+    /// Its last answer.
+    #[serde(flatten)]
+    pub contact: Contact,
+    /// Whether it was revoked in one of these libraries, and was not granted access again.
+    #[serde(default)]
+    pub revoked: bool,
+}
+
+/// The last answer of a peer, in `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Contact {
+    /// When it was asked last, by this node's clock; null if it was not.
+    pub asked_ms: Option<i64>,
+    /// Seconds since then.
+    pub asked_age_seconds: Option<u64>,
+    /// When it answered last; null if it never did.
+    pub answered_ms: Option<i64>,
+    /// Seconds since then.
+    pub answered_age_seconds: Option<u64>,
+    /// `ok`, or the code of the error: `peer` (not reached, or the connection broke), `denied`, `missing`, `busy`.
+    pub answer: Option<String>,
+    /// The error, for people.
+    pub message: Option<String>,
+    /// The sequence of the newest release that it had when it was pulled from.
+    pub holds: Option<u64>,
 }

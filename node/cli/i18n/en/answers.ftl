@@ -18,6 +18,11 @@ count-conflict =
         [one] 1 conflict
        *[other] { $count } conflicts
     }
+count-damaged-object =
+    { $number ->
+        [one] 1 damaged object
+       *[other] { $count } damaged objects
+    }
 count-file =
     { $number ->
         [one] 1 file
@@ -199,7 +204,7 @@ joined = joined { $name } ({ $library }) as { $role }, through { $node } at { $a
 joined-next = next: `chuan pull { $name }`
 rotated = node { $node } has a new key ({ $key }) in { $libraries }; peers that know it already: { $peers }, the others receive it from them
 rotated-refused = ! { $library } refuses: it knows this node under another key, or the old key is in dispute; an operator binds the new key with `chuan grant { $node } --library { $library } --node-key { $key }`
-rotated-grace = the old key stays valid for { $hours } h; back up the home's keys folder
+rotated-grace = the old key stays valid for { $time }; back up the home's keys folder
 
 ## `pull`.
 
@@ -216,8 +221,8 @@ would-pull = would pull { $name }@{ $sequence } { $release } from { $node } at {
 
 ## Channels that are behind.
 
-lag = ! { $channel } is behind since { $since }: { $here }, { $release } was announced by { $by }
-lag-heard = ! { $channel } is behind since { $since }: { $here }, { $release } was announced by { $by } { $heard } ago
+lag = ! { $channel } has been behind for { $since }: { $here }, { $release } was announced by { $by }
+lag-heard = ! { $channel } has been behind for { $since }: { $here }, { $release } was announced by { $by } { $heard } ago
 lag-here = { $sequence } is here
 lag-nothing-here = nothing is here
 lag-statements = statements
@@ -431,7 +436,7 @@ log-proved-by-file = proved unchanged: { $records }, by the given checkpoint
 log-proved-by-home = proved unchanged: { $records }, by this home's own checkpoint
 log-unproved = unproved from record { $from } on: { $records } in a valid chain, which may have been cut off or written anew
 log-torn = { $bytes } bytes at the end are incomplete; the next start cuts them off
-log-stronger-proof = the holder of this home could have written all of the log anew: for a stronger proof, take a checkpoint from a peer (`chuan audit checkpoint`) and give it with --checkpoint
+log-stronger-proof = the holder of this home could have written all of the log anew: for a stronger proof, take a checkpoint from a peer (`chuan audit checkpoint` there) and give it with --checkpoint
 
 ## The ledger.
 
@@ -553,3 +558,20 @@ live-stays = live stays on { $live }: it follows no publisher; `chuan channel se
 replaces = ! live was moved back to { $sequence } by { $by } { $signers }; this release replaces that
 would-replace = ! live was moved back to { $sequence } by { $by } { $signers }; the release would replace that
 waited = waited { $time } for peers
+completed = completed { $name }@{ $sequence } { $release }{ $fresh }
+here-already = { $name }@{ $sequence } is here already
+class-arrived = granted class { $class } arrived
+repaired = { $objects } fetched again
+no-room = ! that does not fit: the store can take { $size }
+pull-from = another node may have it: `chuan pull { $name } --from HOST:PORT`
+no-longer-effective = { $by }, no longer effective
+col-last-answer = LAST ANSWER
+col-release-held = RELEASE
+answered-ok = ok, { $time } ago
+not-reached = not reached { $time } ago
+not-reached-since = not reached { $time } ago; answered { $last } ago
+refused-before = refused { $time } ago
+answered-code = { $code }, { $time } ago
+and-revoked = { $answer }; revoked
+key-not-in-root = { $key } (not in the root)
+pull-unfinished-revoked = unfinished pull: it goes on after an operator grants this node access again

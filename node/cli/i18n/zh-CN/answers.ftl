@@ -6,6 +6,7 @@
 count-chunk = { $count } 个数据块
 count-class-not-granted = { $count } 个类别未授权给本节点
 count-conflict = { $count } 件矛盾
+count-damaged-object = { $count } 个损坏的对象
 count-file = { $count } 个文件
 count-folder = { $count } 个目录
 count-item = { $count } 个项目
@@ -119,7 +120,7 @@ joined = 已加入 { $name }（{ $library }），角色 { $role }，经由节点
 joined-next = 下一步：`chuan pull { $name }`
 rotated = 节点 { $node } 在 { $libraries }中有了新密钥（{ $key }）；已得知的其他节点：{ $peers } 个，其余节点由它们转告
 rotated-refused = ! { $library } 拒绝：它所知的本节点密钥不是这一把，或者旧密钥有争议；请操作员用 `chuan grant { $node } --library { $library } --node-key { $key }` 绑定新密钥
-rotated-grace = 旧密钥在 { $hours } 小时内仍然有效；请备份主目录的 keys 目录
+rotated-grace = 旧密钥在 { $time }内仍然有效；请备份主目录的 keys 目录
 
 ## `pull`.
 
@@ -351,7 +352,7 @@ log-proved-by-file = 已证明未经改动：{ $records }，凭所给的检查�
 log-proved-by-home = 已证明未经改动：{ $records }，凭本主目录自己的检查点
 log-unproved = 从记录 { $from } 起未证明：{ $records }的哈希链完好，但可能被截断或重新写过
 log-torn = 末尾 { $bytes } 字节不完整；下次启动会截掉
-log-stronger-proof = 持有本主目录者可以把日志全部重写：要更强的证明，请向其他节点取检查点（`chuan audit checkpoint`），再用 --checkpoint 给出
+log-stronger-proof = 持有本主目录者可以把日志全部重写：要更强的证明，请向其他节点取检查点（在那里执行 `chuan audit checkpoint`），再用 --checkpoint 给出
 
 ## The ledger.
 
@@ -473,3 +474,20 @@ live-stays = live 停在 { $live }：它不跟随任何发布者；`chuan channe
 replaces = ! live 曾由{ $by } { $signers } 移回 { $sequence }；本次发布取代了它
 would-replace = ! live 曾由{ $by } { $signers } 移回 { $sequence }；本次发布将取代它
 waited = 等待其他节点 { $time }
+completed = 已补齐 { $name }@{ $sequence } { $release }{ $fresh }
+here-already = { $name }@{ $sequence } 已在本地
+class-arrived = 已取到新授权的类别 { $class }
+repaired = 重新取回 { $objects }
+no-room = ! 放不下：存储还能容纳 { $size }
+pull-from = 别的节点也许有：`chuan pull { $name } --from HOST:PORT`
+no-longer-effective = { $by }，已失效
+col-last-answer = 最后应答
+col-release-held = 版本
+answered-ok = 正常，{ $time }前
+not-reached = { $time }前未连上
+not-reached-since = { $time }前未连上；{ $last }前有过应答
+refused-before = { $time }前拒绝
+answered-code = { $code }，{ $time }前
+and-revoked = { $answer }；已吊销
+key-not-in-root = { $key }（不在根中）
+pull-unfinished-revoked = 未完成的拉取：操作员重新授权本节点之后才能继续

@@ -132,7 +132,10 @@ pub(super) fn history(out: &mut impl Write, history: &ChannelHistory) -> io::Res
             row.sequence.to_string(),
             short(&row.release),
             time(row.time_ms),
-            word(&row.by),
+            match row.effective {
+                true => word(&row.by),
+                false => text!("no-longer-effective", by = word(&row.by)),
+            },
             short(&row.publisher),
             yes(row.follow),
             theirs(row.message.lines().next().unwrap_or_default()).into_owned(),

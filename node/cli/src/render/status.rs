@@ -9,7 +9,7 @@ use chuan_api::{
 };
 
 use super::{
-    Table, channel, classes, counted, field, home, lag, ledger, left, listed, named, right, short,
+    Table, channel, classes, counted, field, home, lag, ledger, left, listed, named, peers, right, short,
     translated, write_table,
 };
 use crate::{say, text};
@@ -44,19 +44,18 @@ pub(super) fn shown(out: &mut impl Write, status: &Status) -> io::Result<()> {
     if status.peers.is_empty() {
         return Ok(());
     }
-    writeln!(out)?;
-    let mut table =
-        Table::new(&[left(text!("col-peer")), left(text!("col-name")), left(text!("col-address"))]);
-    for peer in &status.peers {
-        table.row([short(&peer.id), peer.name.clone(), peer.addresses.first().cloned().unwrap_or_default()]);
-    }
-    write_table(out, &table)
+    peers::table(out, &status.peers)
 }
 
 fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<()> {
     writeln!(out)?;
     field(out, &text!("label-library"), &format!("{} {}", library.name, library.id))?;
-    let keys = if library.keys.is_empty() { text!("keys-none") } else { listed(&library.keys) };
+    let key = |key: &String| match library.keys_not_in_root.contains(key) {
+        true => text!("key-not-in-root", key = key),
+        false => key.clone(),
+    };
+    let keys: Vec<_> = library.keys.iter().map(key).collect();
+    let keys = if keys.is_empty() { text!("keys-none") } else { listed(&keys) };
     let trust =
         text!("trust-root", root = translated(&library.root), version = library.root_version, keys = keys);
     field(out, &text!("label-trust"), &trust)?;
@@ -75,7 +74,9 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
         let why = translated(&refused.message);
         field(out, "!", &text!("refused-by", node = name, since = since, why = why))?;
     }
-    if library.pull_unfinished {
+    if library.pull_unfinished && library.refusals.iter().any(|refused| refused.code == "revoked") {
+        say!(out, "pull-unfinished-revoked")?;
+    } else if library.pull_unfinished {
         say!(out, "pull-unfinished", library = library.name)?;
     }
     let mut table = Table::new(&[

@@ -6,6 +6,10 @@ use std::collections::BTreeSet;
 use chuan::engine::statement::{Classes, PublicKey, Role, RoleKind, Root};
 use chuan_api::human;
 
+/// The statements of removed keys that are not among the pins.
+const UNPINNED: &str =
+    "not pinned are earlier moves of channels and superseded grants: `chuan history` marks such moves";
+
 /// Every difference, one line each; without an old root, the content of the first root.
 pub(super) fn changes(old: Option<&Root>, new: &Root) -> Vec<String> {
     let mut lines = Vec::new();
@@ -27,10 +31,11 @@ pub(super) fn changes(old: Option<&Root>, new: &Root) -> Vec<String> {
     let (pinned, pinned_before) = (pins(new), old.map(pins).unwrap_or_default());
     match pinned.difference(&pinned_before).count() {
         0 => {}
-        1 => lines.push("pins one statement, which stays effective without its signer's key".to_owned()),
-        more => {
-            lines.push(format!("pins {more} statements, which stay effective without their signers' keys"))
-        }
+        1 => lines
+            .push(format!("pins one statement, which stays effective without its signer's key; {UNPINNED}")),
+        more => lines.push(format!(
+            "pins {more} statements, which stay effective without their signers' keys; {UNPINNED}"
+        )),
     }
     if let fewer @ 1.. = pinned_before.difference(&pinned).count() {
         lines.push(format!("no longer pins {fewer} of the statements that were pinned before"));

@@ -84,6 +84,15 @@ pub(super) async fn rollback(session: &mut Session, keyring: &Keyring, options: 
                 return Err(Failure::usage(format!("{} already points to `{text}`", options.channel)));
             }
             if !history.iter().any(|said| said.body.release == release) {
+                let moves = library.channel_moves(&options.channel);
+                if moves.iter().any(|at| at.said.body.release == release) {
+                    return Err(Failure::missing(format!(
+                        "`{text}` is no longer in the effective history of {0}: the root no longer names the operator of that \
+                         move; `chuan channel set {1} {0} {text}` moves it there",
+                        options.channel,
+                        library.name()
+                    )));
+                }
                 return Err(Failure::missing(format!(
                     "{0} never pointed to `{text}`; `chuan history {1}` with the option `channel {0}` lists its releases, and `chuan \
                      channel set` moves it to any release",

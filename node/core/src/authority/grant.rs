@@ -14,9 +14,9 @@ use super::{
 use crate::{
     command::{Grant, Revoke},
     exit::{Failure, Result},
-    human::counted,
+    human::{counted, time},
     keyring::Keyring,
-    library::members::{named as member_named, node_role, row as member_row},
+    library::members::{name_of, named as member_named, node_role, row as member_row},
     outcome::{MemberChanged, Outcome},
     session::Session,
     spec::check_new_name,
@@ -66,6 +66,7 @@ pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Gra
 pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<Outcome> {
     let mut library = session.newest(options.library.as_deref()).await?;
     let node = member_named(&library, &options.node)?;
+    check_not_revoked(&library, &node)?;
     let now = session.now_ms();
     let proposed = Proposed::revoke(&library, node, &options.reason, now);
     let mut preview = preview::of(session, &library, &proposed).await?;
@@ -100,6 +101,27 @@ pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Re
     Err(Failure::busy("another operator keeps granting the node; agree with them, and run it again"))
 }
 
+/// Fails if the node is revoked already, by an operator that the root names. A revocation of another key may
+/// be signed anew, so that it needs no pin.
+fn check_not_revoked(library: &Library, node: &NodeId) -> Result<()> {
+    let Some(said) = library.revocation(node).filter(|_| library.member(node).is_none()) else {
+        return Ok(());
+    };
+    if !said.statement.signers().any(|key| library.is_operator(key)) {
+        return Ok(());
+    }
+    let (short, since) = (node.short(), time(said.statement.time_ms()));
+    let named = match name_of(library, node) {
+        "" => format!("node {short}"),
+        name => format!("{name} ({short})"),
+    };
+    Err(Failure::usage(format!(
+        "{named} is revoked since {since} UTC; admit it again with `chuan grant {node}` with the option `library {}` and \
+         the option `all-classes` (or some classes)",
+        library.name()
+    )))
+}
+
 fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
     let node = member_named(library, &options.node)?;
     // A node that is suspended because its ticket was copied continues with the rights of the ticket.
@@ -119,7 +141,8 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
         verbs => verbs.iter().fold(Verbs::from_bits(0), |all, verb| all.with(*verb)),
     };
     options.name.iter().try_for_each(|name| check_new_name("node", name))?;
-    let name = options.name.clone().or_else(|| before.map(|before| before.name.clone()));
+    let last = Some(name_of(library, &node)).filter(|name| !name.is_empty()).map(str::to_owned);
+    let name = options.name.clone().or_else(|| before.map(|before| before.name.clone())).or(last);
     let role = options.role.map(node_role).or_else(|| before.map(|before| before.role));
     let region = match (&options.region, options.no_region) {
         (Some(region), _) => Some(region.clone()),
@@ -250,5 +273,31 @@ mod tests {
             "{failure}"
         );
         assert_eq!(key_of(&library, &node, Some(key(12).public())).unwrap(), key(12).public());
+    }
+
+    /// Symptom: a revoked node could be named by its full id only, although `members` lists its name, and a
+    /// new grant gave it a name made of its id.
+    #[test]
+    fn a_revoked_node_has_its_name() {
+        let (root, operator, publisher) = (key(1), key(2), key(3));
+        let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
+        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), 1).unwrap();
+        let mut library = Library::open(id, [first], 1).unwrap();
+        let node = key(11).node();
+        assert!(library.offer(&binds(&library, 2, 11, 1), 1).unwrap().is_news());
+        check_not_revoked(&library, &node).unwrap();
+        let revoked = revoke(&library, &key(2), node, "stolen", 1_795_336_140_000).unwrap();
+        assert!(library.offer(&revoked, 1).unwrap().is_news());
+        for text in ["mirror", &node.to_string()[..8], &node.to_string()] {
+            assert_eq!(member_named(&library, text).unwrap(), node, "{text}");
+        }
+        assert_eq!(member_named(&library, "other").unwrap_err().exit, Exit::Missing);
+        let options = Grant { node: "mirror".into(), all_classes: true, ..Grant::default() };
+        assert_eq!(grant_of(&library, &options, 2).unwrap().name, "mirror");
+        let failure = check_not_revoked(&library, &node).unwrap_err();
+        assert!(
+            failure.message.starts_with("mirror (") && failure.message.contains("2026-11-22"),
+            "{failure}"
+        );
     }
 }

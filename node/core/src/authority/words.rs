@@ -6,7 +6,10 @@ use chuan_engine::{
     statement::{Body, Channel, ClassPolicy, Classes, Library, Member, Policy, Region, TicketTerms},
 };
 
-use crate::human::{age, counted, time};
+use crate::{
+    human::{age, counted, time},
+    library::members::name_of,
+};
 
 /// A line for each fact of an act, and lines for the state that it replaces, as far as `library` knows.
 pub(super) fn of(library: &Library, body: &Body) -> Vec<String> {
@@ -14,7 +17,7 @@ pub(super) fn of(library: &Library, body: &Body) -> Vec<String> {
         Body::Member(body) => member(library, body),
         Body::Ticket(terms) => ticket(terms),
         Body::Revoke(revoke) => {
-            let name = library.member(&revoke.node).map_or("", |said| &said.body.name);
+            let name = name_of(library, &revoke.node);
             let reason = if revoke.reason.is_empty() { "none given" } else { &revoke.reason };
             vec![
                 format!("revokes node {name} {}", revoke.node),

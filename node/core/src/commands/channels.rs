@@ -9,7 +9,7 @@ use crate::{
     exit::Result,
     library::{
         LibraryService,
-        channels::{move_row, named},
+        channels::{move_row, named, row_of},
     },
     outcome::{ChannelHistory, ChannelList, ChannelRow},
     services::Services,
@@ -33,19 +33,19 @@ pub(crate) async fn channels(services: &Arc<Services>, options: Channels) -> Res
         .await
 }
 
-/// The releases of a channel over time, newest first: every effective statement about it.
+/// The releases of a channel over time, newest first: every statement about it that is or was effective.
 pub(crate) async fn history(services: &Arc<Services>, options: History) -> Result<ChannelHistory> {
     services
         .blocking(move |services| {
             let library = services.library.named(&options.library)?;
             named(&library, &options.channel)?;
-            let history = library.channel_history(&options.channel);
+            let moves = library.channel_moves(&options.channel);
             Ok(ChannelHistory {
                 library: library.id().to_string(),
                 library_name: library.name().to_owned(),
                 fresh_age_seconds: services.library.fresh_age(&library, &options.channel),
                 timekeepers: library.timekeepers() as u64,
-                moves: history.into_iter().rev().map(|said| move_row(&library, said)).collect(),
+                moves: moves.into_iter().rev().map(|at| row_of(&library, at)).collect(),
                 channel: options.channel,
             })
         })

@@ -171,7 +171,7 @@ fn known_under_own_key(services: &Services, ticket: &Ticket) -> Result<Option<Ar
         return Err(Failure::denied(format!(
             "the key of this node was replaced, and a ticket admits a new node under its first key only; on a machine with an \
              operator key of {label}, `chuan grant {node}` with the option `library {label}`, the option `node-key {key}` and \
-             the option `all-classes` (or some classes), and `chuan statements export {label} FILE`; here `chuan statements \
+             the option `all-classes` (or some classes), and `chuan statements export {label} FILE` there; here `chuan statements \
              import FILE` and `chuan pull {label}` with the option `from HOST:PORT`",
             label = ticket.label
         )));
@@ -221,6 +221,12 @@ fn store_answer(services: &Services, ticket: &Ticket, admitted: Admitted) -> Res
     }
     if let Err(failure) = services.peers.record_dial(&redeemer, &name, &addresses, &ticket.library) {
         tracing::warn!(%failure, "the address of the redeemer was not stored");
+    }
+    // A ticket does not tell which address is which redeemer's: each may be any other's.
+    let others = ticket.redeemers.iter().filter(|other| **other != redeemer && **other != me);
+    let hints: Vec<_> = ticket.addresses.iter().filter(|other| **other != address).cloned().collect();
+    if let Err(failure) = services.peers.record_hints(&library, others, &hints) {
+        tracing::warn!(%failure, "the other addresses of the ticket were not stored");
     }
     Ok(Joined {
         library: ticket.library.to_string(),

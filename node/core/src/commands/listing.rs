@@ -20,7 +20,7 @@ use crate::{
 pub(crate) async fn releases(services: &Arc<Services>, options: Releases) -> Result<ReleaseList> {
     services
         .blocking(move |services| {
-            let library = services.library.named(&options.library)?;
+            let library = services.library.named_or_only(options.library.as_deref())?;
             let mut releases = Vec::new();
             for said in library.releases().into_iter().rev() {
                 releases.push(release_row(&services.library, &library, said)?);

@@ -18,6 +18,7 @@ use crate::{
     context::Context,
     exit::{Failure, Result},
     home::whole,
+    human::counted,
     job::Job,
     library::{LibraryService, holdings::Holdings, lost::name},
     outcome::{Rebuilt, Verified},
@@ -40,12 +41,13 @@ pub(crate) async fn verify(services: &Arc<Services>, options: Verify, job: &Job)
             let begun = context.clock.instant();
             let mut verified = Verified { deep: options.deep, ..Verified::default() };
             // First, since an object that it finds damaged is missing from then on.
-            if options.deep {
-                scrub(context, &mut verified, &job)?;
-            }
+            let damaged = match options.deep {
+                true => scrub(context, &mut verified, &job)?,
+                false => Damaged::new(),
+            };
             service.verify_ledger(&mut verified, &job)?;
             for library in service.all() {
-                walk(context, service, &library, &mut verified, &job)?;
+                walk(context, service, &library, (&mut verified, &damaged), &job)?;
             }
             if verified.corrupt > 0 {
                 let found =
@@ -67,24 +69,23 @@ pub(crate) async fn rebuild(services: &Arc<Services>, job: &Job) -> Result<Rebui
     services.blocking(move |services| rebuild_index(&services.context, &services.library, &job)).await
 }
 
-fn scrub(context: &Context, verified: &mut Verified, job: &Job) -> Result<()> {
+/// Objects that a scrub found damaged and counted.
+type Damaged = BTreeSet<(LibraryId, ObjectId)>;
+
+fn scrub(context: &Context, verified: &mut Verified, job: &Job) -> Result<Damaged> {
+    let mut damaged = Damaged::new();
     let reporter = std::cell::RefCell::new(Reporter::new(job, "verify", context.clock));
     let progress = |done, total| reporter.borrow_mut().bytes(done, total);
     let report = context.store.disk()?.scrub(&progress, job.cancel().flag())?;
     verified.bytes = report.bytes;
     for damage in &report.damage {
-        // A damaged object is lost from now on. If it is still held, another record has its content.
-        let named = damage.library.zip(damage.id);
         // Where no id can be read: the scrub has compared the index with all records, so whatever is gone is
         // lost.
-        let is_gap =
-            |library| damage.is_gap && context.objects(&library).lost().is_ok_and(|lost| lost.is_empty());
-        if named.is_some_and(|(library, id)| is_held(context, &library, id).unwrap_or(false))
-            || damage.library.is_some_and(is_gap)
-        {
+        if does_no_harm(context, damage.library, damage.id, damage.is_gap) {
             verified.superseded += 1;
             continue;
         }
+        damaged.extend(damage.library.zip(damage.id));
         let (file, offset, what) = (damage.file.display(), damage.offset, &damage.what);
         name(verified, || format!("{file} at {offset}: {what}"));
     }
@@ -95,7 +96,17 @@ fn scrub(context: &Context, verified: &mut Verified, job: &Job) -> Result<()> {
             format!("{} valid records are not in the index; `chuan rebuild` adds them", report.unindexed)
         });
     }
-    Ok(())
+    Ok(damaged)
+}
+
+/// Whether a damaged place in a segment does no harm. The index has another record of its object; or the
+/// place is a gap, and no object of the library is lost.
+fn does_no_harm(context: &Context, library: Option<LibraryId>, id: Option<ObjectId>, is_gap: bool) -> bool {
+    let Some(library) = library else { return false };
+    match id {
+        Some(id) => is_held(context, &library, id).unwrap_or(false),
+        None => is_gap && context.objects(&library).lost().is_ok_and(|lost| lost.is_empty()),
+    }
 }
 
 fn is_held(context: &Context, library: &LibraryId, id: ObjectId) -> Result<bool> {
@@ -116,10 +127,12 @@ fn walk(
     context: &Context,
     service: &LibraryService,
     library: &Library,
-    verified: &mut Verified,
+    (verified, damaged): (&mut Verified, &Damaged),
     job: &Job,
 ) -> Result<()> {
     let mut absent = BTreeSet::new();
+    let of_library = damaged.iter().filter(|(of, _)| *of == library.id()).map(|(_, id)| *id);
+    let mut seen = Seen { damaged: of_library.collect(), named: BTreeSet::new() };
     let objects = context.objects(&library.id());
     let whole = note_whole_releases(context, library)?;
     for said in library.releases() {
@@ -134,7 +147,10 @@ fn walk(
         verified.releases += 1;
         let context = format!("{}@{}", library.name(), said.statement.sequence());
         match structure(&*objects, &said.body.manifest, LISTED) {
-            Ok(report) => absent.extend(take_report(&service.holdings, library, verified, &context, &report)),
+            Ok(report) => {
+                let into = (&mut *verified, &mut seen);
+                absent.extend(take_report(&service.holdings, library, into, &context, &report));
+            }
             Err(error @ (Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_))) => {
                 let missing = matches!(error, Error::Missing(_));
                 *(if missing { &mut verified.missing } else { &mut verified.corrupt }) += 1;
@@ -178,7 +194,7 @@ fn was_whole(context: &Context, library: &Library, manifest: &ManifestId) -> Res
 fn take_report(
     holdings: &Holdings,
     library: &Library,
-    verified: &mut Verified,
+    (verified, seen): (&mut Verified, &mut Seen),
     context: &str,
     report: &Report,
 ) -> Vec<u8> {
@@ -188,16 +204,15 @@ fn take_report(
         verified.chunks += class.walked.chunks;
         // A class that is no longer granted need not be whole.
         match class.walked.state == PageState::Full || holdings.is_granted(library, &class.header.name) {
-            true => take_class(verified, context, class),
+            true => take_class(verified, seen, context, class),
             false => absent.push(class.header.slot),
         }
     }
     for (slot, commitment) in &report.absent {
-        if holdings.is_granted_all(library) {
-            verified.missing += 1;
-            name(verified, || format!("{context}: class header {} is not held", commitment.short()));
-        } else {
+        if !holdings.is_granted_all(library) {
             absent.push(*slot);
+        } else if seen.is_new(ObjectId::Page(commitment.as_page()), verified) {
+            name(verified, || format!("{context}: class header {} is not held", commitment.short()));
         }
     }
     absent
@@ -219,30 +234,68 @@ fn rebuild_index(context: &Context, service: &LibraryService, job: &Job) -> Resu
     let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild", context.clock));
     let report = context.store.disk()?.rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
     mark_all(service);
-    let lost = report.damage.len();
+    // What was in a gap is not in the new index, so it is missing from a release, or needed by none.
+    let mut walked = Verified::default();
+    if report.damage.iter().any(|damage| damage.is_gap) {
+        service
+            .all()
+            .iter()
+            .try_for_each(|library| walk(context, service, library, (&mut walked, &Damaged::new()), job))?;
+    }
+    let is_whole = walked.missing + walked.corrupt == 0;
+    let (harmless, damage): (Vec<_>, Vec<_>) = report.damage.into_iter().partition(|damage| {
+        (is_whole || !damage.is_gap) && does_no_harm(context, damage.library, damage.id, damage.is_gap)
+    });
+    let lost = damage.len();
     // The rebuild does not change statements.
     let statements = service.all().iter().map(|library| library.statements().len() as u64).sum();
-    context.note(Event::new(Verb::Heal, format!("the index was rebuilt; {lost} records are damaged")));
+    context.note(Event::new(
+        Verb::Heal,
+        format!("the index was rebuilt; {} damaged", counted(lost as u64, "record")),
+    ));
     Ok(Rebuilt {
         segments: report.segments,
         chunks: report.chunks,
         pages: report.pages,
         statements,
-        lost: report.damage.len() as u64,
-        problems_total: report.damage.len() as u64,
-        problems: report.damage.into_iter().take(NAMED).collect(),
+        lost: lost as u64,
+        superseded: harmless.len() as u64,
+        problems_total: lost as u64,
+        problems: damage.into_iter().take(NAMED).map(|damage| damage.text).collect(),
         seconds: begun.elapsed().as_secs_f64(),
     })
 }
 
-fn take_class(verified: &mut Verified, context: &str, class: &ClassReport) {
+/// The objects that a verify has named, so that each counts once.
+struct Seen {
+    /// Those that the scrub has counted.
+    damaged: BTreeSet<ObjectId>,
+    /// Those that an earlier release named.
+    named: BTreeSet<ObjectId>,
+}
+
+impl Seen {
+    /// Whether an object that is not held is to be named, with the first release that needs it. Counts it
+    /// where the scrub has not.
+    fn is_new(&mut self, id: ObjectId, verified: &mut Verified) -> bool {
+        let is_new = self.named.insert(id);
+        verified.missing += u64::from(is_new && !self.damaged.contains(&id));
+        is_new
+    }
+}
+
+fn take_class(verified: &mut Verified, seen: &mut Seen, context: &str, class: &ClassReport) {
     let missing = &class.missing;
     for page in &missing.pages {
-        verified.missing += 1;
+        if !seen.is_new(ObjectId::Page(page.id), verified) {
+            continue;
+        }
         name(verified, || format!("{context}: page {} is not held", page.id.short()));
     }
     for (_, chunk) in &missing.chunks {
-        verified.missing += 1;
+        if !seen.is_new(ObjectId::Chunk(chunk.id), verified) {
+            continue;
+        }
         name(verified, || format!("{context}: chunk {} ({} bytes) is not held", chunk.id.short(), chunk.len));
     }
     if missing.is_empty() && class.walked.state != PageState::Full {

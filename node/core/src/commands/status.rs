@@ -9,8 +9,9 @@ use crate::{
     admin::Holder,
     context::Context,
     exit::Result,
-    home::backup,
+    home::{backup, peers::Peer},
     human::counted,
+    key_file::{self, Ask},
     library::{LibraryService, holdings::Held},
     outcome::{ChannelStatus, Identity, Intake, LibraryStatus, PeerStatus, Status, StoreStatus},
     peers,
@@ -61,7 +62,8 @@ fn library_status(context: &Context, service: &LibraryService, library: &Library
         let time_ms = said.statement.time_ms();
         let here = service.ref_of(library, &said.body.name)?;
         let here = here.and_then(|here| library.statement(&here.statement).map(|said| said.time_ms()));
-        let held = release.and_then(|release| service.holdings.held(library, &release.body.manifest).ok());
+        let shown = service.here(library, &said.body.name)?.or(release);
+        let held = shown.and_then(|release| service.holdings.held(library, &release.body.manifest).ok());
         let classes = held.iter().flat_map(|held| &held.classes).map(|class| class.header.name.clone());
         channels.push(ChannelStatus {
             name: said.body.name.clone(),
@@ -88,11 +90,30 @@ fn library_status(context: &Context, service: &LibraryService, library: &Library
         members: library.members().len() as u64,
         releases: library.releases().len() as u64,
         conflicts_open: conflicts::open(library),
-        keys: context.home.roles_held(&library.id()).into_iter().map(|role| role.name().to_owned()).collect(),
+        keys: names(context.home.roles_held(&library.id())),
+        keys_not_in_root: names(keys_not_in_root(context, library)),
         channels,
         pull_unfinished: context.home.pull_unfinished(&library.id()),
         refusals: Vec::new(),
     })
+}
+
+fn names(roles: Vec<RoleKind>) -> Vec<String> {
+    roles.into_iter().map(|role| role.name().to_owned()).collect()
+}
+
+/// The roles whose key in this home the root does not name. The public half of a key with a passphrase is not
+/// known.
+fn keys_not_in_root(context: &Context, library: &Library) -> Vec<RoleKind> {
+    let Some(root) = library.root() else { return Vec::new() };
+    let mut roles = context.home.roles_held(&library.id());
+    roles.retain(|role| {
+        let path = context.home.role_key_path(&library.id(), *role);
+        let key =
+            key_file::is_encrypted(&path).is_ok_and(|is| !is).then(|| key_file::read(&path, Ask::Nobody));
+        key.is_some_and(|key| key.is_ok_and(|key| !root.names(*role, &key.public())))
+    });
+    roles
 }
 
 fn intake(services: &Services) -> Intake {
@@ -123,11 +144,19 @@ fn store_status(context: &Context) -> Result<StoreStatus> {
 
 fn peers_status(services: &Services) -> Vec<PeerStatus> {
     let peers = services.peers.all();
+    let all = services.library.all();
+    let is_revoked = |peer: &Peer| {
+        let Ok(node) = peer.id.parse() else { return false };
+        let mut sources = all.iter().filter(|library| peer.libraries.contains(&library.id().to_string()));
+        sources.any(|library| library.member(&node).is_none() && library.revocation(&node).is_some())
+    };
     let status = peers.iter().map(|peer| PeerStatus {
         id: peer.id.clone(),
         name: peer.name.clone(),
         addresses: peer.addresses.clone(),
         libraries: peer.libraries.iter().cloned().collect(),
+        contact: services.peers.contacts.of(&peer.id),
+        revoked: is_revoked(peer),
     });
     status.collect()
 }

@@ -1,9 +1,9 @@
 //! The store and the ledger of an open home. Both close before the home's lock is released.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use chuan_engine::{
-    Result,
+    Error, Result,
     id::{LibraryId, StatementId},
     statement::StatementKind,
     store::{Kept, Ledger, LostRecord, ObjectStores, Objects, Record, RefMove},
@@ -38,6 +38,18 @@ struct Disk {
     read_only: Option<String>,
 }
 
+/// Why a store takes no writes, in a sentence: the text of the index about a full disk has no use for a
+/// person.
+fn short(error: &Error, dir: &Path) -> String {
+    match error {
+        Error::Full(text) => {
+            tracing::info!("{text}");
+            format!("the disk of {} is full", dir.display())
+        }
+        other => other.to_string(),
+    }
+}
+
 impl StoreHandle {
     /// Opens both with one poison flag: a failed sync of either stops writes to both. `known` is the highest
     /// arrival number that the audit log names. The ledger comes first: where an operator must decide about
@@ -49,7 +61,11 @@ impl StoreHandle {
         for found in &found {
             tracing::warn!(damaged, "{found}; mended");
         }
-        if gone {
+        if gone && !home.store_dir().exists() {
+            tracing::info!(
+                "this home has no statements and no content yet: `chuan pull` gets both from peers"
+            );
+        } else if gone {
             tracing::error!(
                 "both files of the ledger are missing: all statements are lost here; `chuan pull` asks peers for them"
             );
@@ -57,7 +73,7 @@ impl StoreHandle {
         let dir = home.store_dir();
         let (store, read_only) = match DiskStore::open(&dir, Options { poison, ..Options::default() }) {
             Err(error) if error.is_unwritable() => {
-                let why = error.to_string();
+                let why = short(&error, &dir);
                 (DiskStore::open_read_only(&dir, &why)?, Some(why))
             }
             opened => (opened?, None),

@@ -226,7 +226,7 @@ impl ExchangeScheduler {
             if failure.is_none() {
                 peers.silence.answered(&key.node);
             }
-            peers.refusals.note_answer(&key.library, &key.node, failure.as_ref());
+            peers.note_answer(&key.library, &key.node, failure.as_ref());
             Ok(())
         });
         // Only a shutdown ends it early; the refusal is noted again.

@@ -245,6 +245,9 @@ pub struct ChannelMove {
     pub time_ms: i64,
     /// Whether operators signed it; else the active publisher did.
     pub by_operator: bool,
+    /// Whether it is effective. A move of a key that the root no longer names is not, unless the root pins
+    /// it.
+    pub is_effective: bool,
     /// The keys that signed it.
     pub signers: Vec<PublicKey>,
     /// The publisher that moves the channel from there.
@@ -262,6 +265,7 @@ impl ChannelMove {
             sequence: row.sequence,
             time_ms: row.time_ms,
             by_operator: row.by == "operator",
+            is_effective: row.effective,
             signers: row.signers.iter().map(|key| Ok(key.parse()?)).collect::<Result<_>>()?,
             publisher: row.publisher.parse()?,
             follow: row.follow,

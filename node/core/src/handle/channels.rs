@@ -50,7 +50,8 @@ impl Channels {
         Ok(list.channels.into_iter().map(ChannelState::of).collect::<exit::Result<_>>()?)
     }
 
-    /// The releases to which a channel has pointed, newest first: every effective statement about it.
+    /// The releases to which a channel has pointed, newest first: every statement about it that is or was
+    /// effective.
     pub async fn history(&self, channel: Channel) -> Result<Vec<ChannelMove>, Error> {
         let command = Command::History(History { library: self.library(), channel: channel.to_string() });
         let history = self.0.ask(command, Job::silent(), answer!(History)).await?;

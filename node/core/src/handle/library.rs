@@ -132,7 +132,7 @@ impl Library {
 
     /// The releases that are known here, newest first.
     pub async fn releases(&self) -> Result<Vec<Release>, Error> {
-        let command = Command::Releases(Releases { library: self.id.to_string() });
+        let command = Command::Releases(Releases { library: Some(self.id.to_string()) });
         let list = self.ask(command, Job::silent(), answer!(Releases)).await?;
         Ok(list.releases.into_iter().map(Release::of).collect::<exit::Result<_>>()?)
     }

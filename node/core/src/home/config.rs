@@ -106,7 +106,7 @@ impl Config {
             .merge(Toml::file_exact(path))
             .merge(Env::prefixed("CHUAN_").only(&["listen", "announce", "packing"]))
             .extract()
-            .map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))?;
+            .map_err(|error| Failure::invalid(format!("{}: {}", path.display(), plain(&error))))?;
         check_new_name("node", &config.name)
             .map_err(|failure| Failure::invalid(format!("{}: {failure}", path.display())))?;
         if let Some(region) = &config.region {
@@ -181,10 +181,26 @@ fn is_place(text: &str) -> bool {
     text.parse::<SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(is_named)
 }
 
+/// The text of an error in the settings. The parser puts backticks around a list of words that have them
+/// already.
+fn plain(error: &figment::Error) -> String {
+    error.to_string().replace("`one of `", "one of `").replace("``", "`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Exit;
+
+    /// Symptom: "expected `one of `auto`, `smallest`, `fastest``".
+    #[test]
+    fn the_words_of_a_setting_are_listed_without_nested_backticks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("chuan.toml");
+        std::fs::write(&path, "name = \"x\"\npacking = \"fast\"").unwrap();
+        let failure = Config::read(&path).unwrap_err();
+        assert!(failure.message.contains("expected one of `auto`, `smallest`, `fastest` for"), "{failure}");
+    }
 
     #[test]
     fn the_first_file_reads_back_as_the_defaults() {

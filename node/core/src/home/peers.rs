@@ -179,6 +179,18 @@ impl Peers {
         was_lost
     }
 
+    /// Records addresses of a ticket at which a source of `library` may be reached. They come after all other
+    /// addresses of the peer.
+    pub fn record_hint(&mut self, node: &NodeId, name: &str, addresses: &[String], library: &LibraryId) {
+        if addresses.is_empty() {
+            return;
+        }
+        let Some(peer) = self.entry(node, name) else { return };
+        peer.hearsay.extend(addresses.iter().cloned());
+        peer.keep_limits();
+        peer.libraries.insert(library.to_string());
+    }
+
     /// Records the addresses that a member of `library` names under its own key. New addresses come first. A
     /// known address keeps its position, after the address that worked.
     pub fn record_self_claim(

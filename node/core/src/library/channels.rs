@@ -2,7 +2,7 @@
 
 use chuan_engine::{
     id::StatementId,
-    statement::{Channel, Library, Signed, Statement},
+    statement::{Channel, ChannelMove, Library, Signed, Statement},
 };
 
 use crate::{
@@ -15,10 +15,16 @@ pub(crate) fn signers(statement: &Statement) -> Vec<String> {
     statement.signers().map(ToString::to_string).collect()
 }
 
-/// A channel statement as a row of an answer.
+/// An effective channel statement as a row of an answer.
 pub(crate) fn move_row(library: &Library, said: Signed<'_, Channel>) -> MoveRow {
+    let by_operator = library.is_or_was_operators(said.statement);
+    row_of(library, ChannelMove { said, is_effective: true, by_operator })
+}
+
+/// A move of a channel, effective or not, as a row of an answer.
+pub(crate) fn row_of(library: &Library, at: ChannelMove<'_>) -> MoveRow {
+    let ChannelMove { said, is_effective, by_operator } = at;
     let release = library.release(&said.body.release);
-    let by_operator = said.statement.signers().any(|key| library.is_operator(key));
     MoveRow {
         statement: said.statement.id().to_string(),
         statement_sequence: said.statement.sequence(),
@@ -27,6 +33,7 @@ pub(crate) fn move_row(library: &Library, said: Signed<'_, Channel>) -> MoveRow 
         message: release.map(|release| release.body.message.clone()).unwrap_or_default(),
         time_ms: said.statement.time_ms(),
         by: if by_operator { "operator" } else { "publisher" }.to_owned(),
+        effective: is_effective,
         signers: signers(said.statement),
         publisher: said.body.active.to_string(),
         follow: said.body.follow,

@@ -76,6 +76,11 @@ impl Held {
         class.map_or("", |class| &class.header.name)
     }
 
+    /// The names of the classes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.classes.iter().map(|class| class.header.name.as_str())
+    }
+
     /// The classes, for answers.
     pub(crate) fn rows(&self) -> Vec<ClassRow> {
         self.classes.iter().map(|class| ClassRow::of(&class.header)).collect()

@@ -54,19 +54,26 @@ const fn by(said: Signed<'_, Member>) -> &'static str {
     if said.body.ticket.is_some() { "ticket" } else { "operator" }
 }
 
-/// The node with this id; or the member whose id begins with this text; or the member with this name. A text
-/// that can be the beginning of an id is never a name.
+/// The node with this id; or the member, or revoked node, whose id begins with this text; or the member with
+/// this name; or the revoked node with this name. A text that can be the beginning of an id is never a name.
 pub(crate) fn named(library: &Library, text: &str) -> Result<NodeId> {
     if let Ok(node) = text.parse() {
         return Ok(node);
     }
-    let beginning = may_be_id(text).then(|| text.to_ascii_lowercase());
-    let is_meant = |member: &Member| match &beginning {
-        Some(beginning) => member.node.to_string().starts_with(beginning),
-        None => member.name == text,
+    let members = library.members().into_iter().map(|said| said.body.node);
+    let revoked: Vec<NodeId> = library.revocations().map(|said| said.body.node).collect();
+    let mut found: Vec<NodeId> = match may_be_id(text).then(|| text.to_ascii_lowercase()) {
+        Some(beginning) => {
+            members.chain(revoked).filter(|node| node.to_string().starts_with(&beginning)).collect()
+        }
+        None => {
+            let is_named = |node: &NodeId| name_of(library, node) == text;
+            let found: Vec<_> = members.filter(is_named).collect();
+            if found.is_empty() { revoked.into_iter().filter(is_named).collect() } else { found }
+        }
     };
-    let members = library.members().into_iter().filter(|said| is_meant(said.body));
-    let found: Vec<NodeId> = members.map(|said| said.body.node).collect();
+    found.sort_unstable();
+    found.dedup();
     match found.as_slice() {
         [node] => Ok(*node),
         [] => Err(Failure::missing(format!(
@@ -75,6 +82,12 @@ pub(crate) fn named(library: &Library, text: &str) -> Result<NodeId> {
         ))),
         _ => Err(Failure::usage(format!("several members match `{text}`; name one by its id"))),
     }
+}
+
+/// The name of a member, or the last name of a revoked node; empty for others.
+pub(crate) fn name_of<'a>(library: &'a Library, node: &NodeId) -> &'a str {
+    let last = || library.revocation(node).and_then(|_| library.last_member(node));
+    library.member(node).or_else(last).map_or("", |said| &said.body.name)
 }
 
 /// The role of a node in statements.

@@ -128,14 +128,14 @@ impl Found {
         let (name, sequence) = (self.library.name(), self.sequence);
         let held = holdings.held(&self.library, &self.manifest).map_err(|error| match error {
             Error::Missing(_) => Failure::missing(format!(
-                "release {sequence} of {name} is not held here; `chuan pull {name}` fetches the current one"
+                "release {sequence} of {name} is not held here; `chuan pull {name}@{sequence}` fetches it"
             )),
             error => error.into(),
         })?;
         if held.classes.is_empty() {
             return Err(Failure::missing(format!(
                 "no class of release {sequence} of {name} is granted to this node, or none was pulled; \
-                 `chuan pull {name}` fetches the granted ones"
+                 `chuan pull {name}@{sequence}` fetches the granted ones"
             )));
         }
         Ok(held)

@@ -2,6 +2,7 @@
 //! mirrors, the hello of this node, and the order in which sources of a library are asked.
 
 pub(crate) mod address;
+mod contacts;
 mod refusals;
 mod silence;
 mod verifier;
@@ -17,6 +18,7 @@ use chuan_engine::{
     sync::message::{Hello, VERSION},
 };
 
+use contacts::ContactBook;
 use refusals::RefusalBook;
 use silence::SilenceBook;
 pub(crate) use verifier::KnownPeers;
@@ -62,6 +64,8 @@ pub(crate) struct PeerService {
     pub(crate) refusals: RefusalBook,
     /// The peers that did not answer in time.
     pub(crate) silence: SilenceBook,
+    /// The last answers of peers.
+    pub(crate) contacts: ContactBook,
     /// Held while the book is changed and saved: readers do not wait for the disk.
     writer: Mutex<()>,
 }
@@ -80,7 +84,15 @@ impl PeerService {
         };
         let refusals = RefusalBook::load(Arc::clone(&context), Arc::clone(&library))?;
         let silence = SilenceBook::load(Arc::clone(&context));
-        Ok(Self { context, library, book: Mutex::new(book), refusals, silence, writer: Mutex::default() })
+        let contacts = ContactBook::load(Arc::clone(&context))?;
+        let (book, writer) = (Mutex::new(book), Mutex::default());
+        Ok(Self { context, library, book, refusals, silence, contacts, writer })
+    }
+
+    /// Notes the answer of a peer about a library, or its failure. Blocks where that changes a file.
+    pub(crate) fn note_answer(&self, library: &LibraryId, node: &NodeId, failure: Option<&Failure>) {
+        self.refusals.note_answer(library, node, failure);
+        self.contacts.note_answer(node, failure);
     }
 
     /// All peers, the one that was reached last first.
@@ -112,6 +124,19 @@ impl PeerService {
         library: &LibraryId,
     ) -> Result<()> {
         self.change(|peers| peers.record_introduction(node, name, addresses, Some(library)))
+    }
+
+    /// Records addresses at which any of these nodes, sources of `library`, may be reached.
+    pub(crate) fn record_hints<'a>(
+        &self,
+        library: &Library,
+        nodes: impl Iterator<Item = &'a NodeId>,
+        addresses: &[String],
+    ) -> Result<()> {
+        let name = |node: &NodeId| library.member(node).map_or("", |said| &said.body.name).to_owned();
+        self.change(|peers| {
+            nodes.for_each(|node| peers.record_hint(node, &name(node), addresses, &library.id()));
+        })
     }
 
     /// Records the addresses that a peer names under its own key, for libraries of which it is a member.

@@ -37,7 +37,7 @@ impl RefusalBook {
 
     /// Notes the answer of a peer, or its failure. Only a refusal is kept of a failure. Blocks where that
     /// changes something.
-    pub(crate) fn note_answer(&self, library: &LibraryId, node: &NodeId, failure: Option<&Failure>) {
+    pub(super) fn note_answer(&self, library: &LibraryId, node: &NodeId, failure: Option<&Failure>) {
         let mut kept = self.lock();
         let mut changed = kept.clone();
         match failure.map(|failure| (failure, refusal_of(failure))) {

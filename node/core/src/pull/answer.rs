@@ -9,7 +9,7 @@ use chuan_engine::{
 };
 use tokio::time::Instant;
 
-use super::{PullPlan, PullResult};
+use super::{Before, PullPlan, PullResult};
 use crate::{exit::Result, outcome::Pulled, services::Services};
 
 /// The answer to a pull of a named release that is complete here already: no source is asked.
@@ -24,16 +24,16 @@ pub(super) fn held_already(
     if !services.library.holdings.is_complete(library, &said.body.manifest)? {
         return Ok(None);
     }
-    let here = services.library.here(library, &plan.channel)?.map(|said| said.statement.id());
-    pulled(services, &library.id(), plan, here, None, begun).map(Some)
+    let release = services.library.here(library, &plan.channel)?.map(|said| said.statement.id());
+    pulled(services, &library.id(), plan, Before { release, ..Before::default() }, None, begun).map(Some)
 }
 
-/// The answer of a pull. `before` is the previous release of the channel.
+/// The answer of a pull. `before` is the content when it began.
 pub(super) fn pulled(
     services: &Services,
     id: &LibraryId,
     plan: &PullPlan,
-    before: Option<StatementId>,
+    before: Before,
     brought: Option<PullResult>,
     begun: Instant,
 ) -> Result<Pulled> {
@@ -51,7 +51,7 @@ pub(super) fn pulled(
         came.or(named).map_or((here, sequence_here), |(release, sequence)| (Some(release), sequence));
     let has_come = brought.as_ref().is_some_and(|brought| brought.report.chunks_fetched > 0);
     let is_named = matches!(plan.want, Want::Release(_));
-    let changed = !plan.is_dry_run && (here != before || (is_named && has_come));
+    let changed = !plan.is_dry_run && (here != before.release || (is_named && has_come));
     let mut pulled = Pulled {
         library: id.to_string(),
         library_name: library.name().to_owned(),
@@ -68,10 +68,43 @@ pub(super) fn pulled(
         seconds: begun.elapsed().as_secs_f64(),
         ..Pulled::default()
     };
+    let has_source = brought.is_some();
     if let Some(brought) = brought {
         add_source(&mut pulled, brought);
     }
+    if plan.is_dry_run {
+        pulled.usable_bytes = services.context.store.usable_bytes()?.filter(|_| has_source);
+    } else {
+        add_content(services, &library, release, &before, &mut pulled)?;
+    }
     Ok(pulled)
+}
+
+/// Adds the content of the release that is here, as `ls` and `status` count it.
+fn add_content(
+    services: &Services,
+    library: &Library,
+    release: Option<StatementId>,
+    before: &Before,
+    pulled: &mut Pulled,
+) -> Result<()> {
+    let lost = services.context.objects(&library.id()).lost()?.len() as u64;
+    pulled.objects_repaired = before.lost.saturating_sub(lost);
+    let said = release.and_then(|release| library.release(&release));
+    let Some(held) = said.and_then(|said| services.library.holdings.held(library, &said.body.manifest).ok())
+    else {
+        return Ok(());
+    };
+    let sums = held.sums();
+    pulled.classes = held.classes.len() as u64;
+    pulled.classes_absent = held.classes_absent();
+    (pulled.files, pulled.bytes_total, pulled.chunks_total) = (sums.files, sums.bytes, sums.chunks);
+    let has_come = !pulled.from.is_empty();
+    if has_come && before.release.is_some() && release == before.release {
+        let is_new = |name: &&str| !before.classes.contains(*name);
+        pulled.classes_new = held.names().filter(is_new).map(str::to_owned).collect();
+    }
+    Ok(())
 }
 
 /// Classes and patterns that the grant of this node names, of which a complete release has no class.

@@ -7,7 +7,7 @@ mod dials;
 mod progress;
 mod seek;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
@@ -31,7 +31,10 @@ use crate::{
     context::{Acted, Context, Success},
     exit::{Exit, Failure, Result},
     job::Job,
-    library::{holdings::Holdings, release::find},
+    library::{
+        holdings::{Held, Holdings},
+        release::find,
+    },
     net_error::{causes, net_failure},
     outcome::Pulled,
     peers::{Source, address::plain},
@@ -63,10 +66,20 @@ struct PullPlan {
     is_dry_run: bool,
 }
 
+/// The content of the library when a pull begins.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    /// The release to which the channel points here.
+    release: Option<StatementId>,
+    /// The names of its classes that are here.
+    classes: BTreeSet<String>,
+    /// Objects that were held and are damaged.
+    lost: u64,
+}
+
 /// The state of the library when a pull begins.
 struct Begun {
-    /// The release to which the channel points here.
-    before: Option<StatementId>,
+    before: Before,
     /// Whether to look for what is missing.
     resume: bool,
     /// Whether an earlier pull did not end.
@@ -174,7 +187,7 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
         id,
         plan,
         job,
-        here: before,
+        here: before.release,
         brought: None,
         behind,
         failures,
@@ -261,6 +274,7 @@ async fn pull_over(
         node: Some(services.context.me()),
         packing: packing.into(),
         is_dry_run: plan.is_dry_run,
+        usable_bytes: services.context.store.usable_bytes()?,
         ..Options::default()
     };
     let (objects, now_ms) = (services.context.objects(&library.id()), services.context.now_ms());
@@ -315,13 +329,17 @@ fn begin(
     if !is_dry_run {
         context.home.begin_pull(&library.id())?;
     }
+    let lost = context.objects(&library.id()).lost()?.len() as u64;
     let Some(current) = service.here(library, channel)? else {
         let others = context.ledger().refs()?.iter().any(|at| at.library == library.id());
         // After a loss of the ledger, the content may still be here.
         let holds = context.store.has_chunks(&library.id())?;
-        return Ok(Begun { before: None, resume: unfinished || others || holds, unfinished });
+        let before = Before { lost, ..Before::default() };
+        return Ok(Begun { before, resume: unfinished || others || holds, unfinished });
     };
-    let before = Some(current.statement.id());
+    let held = service.holdings.held(library, &current.body.manifest);
+    let classes = held.iter().flat_map(Held::names).map(str::to_owned).collect();
+    let before = Before { release: Some(current.statement.id()), classes, lost };
     let must_look =
         !is_named && !is_dry_run && !is_whole_here(&service.holdings, library, &current.body.manifest)?;
     Ok(Begun { before, resume: unfinished || must_look, unfinished })

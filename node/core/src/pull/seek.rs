@@ -187,7 +187,7 @@ impl<'a> Seek<'a> {
     async fn note_refusal(&self, source: &Source, failure: Option<&Failure>) -> Result<()> {
         let (id, node, failure) = (self.id, source.node, failure.cloned());
         let noted = self.services.blocking(move |services| {
-            services.peers.refusals.note_answer(&id, &node, failure.as_ref());
+            services.peers.note_answer(&id, &node, failure.as_ref());
             Ok(())
         });
         noted.await
@@ -234,6 +234,9 @@ impl<'a> Seek<'a> {
             let (library, channel) = (self.library()?, self.plan.channel.clone());
             self.services
                 .blocking(move |services| {
+                    if let Some((node, holds)) = asked.node.parse().ok().zip(asked.holds) {
+                        services.peers.contacts.note_release(&node, holds);
+                    }
                     services.library.lags.note_answer(&library, &channel, heard.as_ref(), asked)
                 })
                 .await?

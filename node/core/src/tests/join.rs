@@ -3,7 +3,7 @@
 use chuan_engine::statement::{Member, RoleKind, library as author};
 
 use super::{
-    mesh::{films, mirror, store},
+    mesh::{films, mirror, store, until},
     *,
 };
 use crate::command::{Offer, Rotate};
@@ -74,4 +74,30 @@ async fn an_address_that_is_not_valid_in_a_ticket_is_left_out() {
     origin.peers().record_dial(&mirror.id(), "mirror", &addresses, &films(&origin).id()).unwrap();
     let invited = origin.invite(Invite::default()).await.unwrap();
     assert_eq!(invited.addresses, [own, other]);
+}
+
+/// Symptom: a node that joined through a mirror never found the origin, although the ticket named its address:
+/// `pull` asked the mirror only, and was behind. Cause: of a ticket with several redeemers, only the address
+/// that answered was kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_addresses_of_a_ticket_are_kept() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let near = mirror(&place, &origin, "near").await;
+    near.serve(Some("127.0.0.1:0")).await.ok();
+    until("the origin knows the mirror's address", || {
+        let peers = origin.peers().all();
+        peers.iter().any(|peer| peer.id == near.id().to_string() && !peer.addresses.is_empty())
+    })
+    .await;
+    let join = ticket(&origin).await;
+    let at = origin.listening().unwrap().to_string();
+    until("the mirror has the ticket", || films(&near).tickets().count() > 1).await;
+    origin.close().await;
+    let late = place.node("late").await;
+    let joined = late.join(join).await.unwrap();
+    assert_eq!(joined.from, near.id().to_string());
+    let sources = late.sources_of(&films(&late), "live").unwrap();
+    let of_origin = sources.iter().find(|source| source.node == origin.id());
+    assert!(of_origin.is_some_and(|source| source.addresses.contains(&at)), "{sources:?}");
 }
