@@ -472,7 +472,7 @@ impl Writer {
             self.finish(target, &temp)
         });
         if put.is_err() {
-            self.done.destination.discard(&temp);
+            temp.discard();
         }
         put?;
         Stat::of(&file).map_err(|error| failed(target, error))
