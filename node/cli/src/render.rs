@@ -230,7 +230,7 @@ fn real_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     classes::absent(out, pulled.classes_absent)?;
     classes::not_in_release(out, &pulled.classes_not_in_release)?;
     match &pulled.lag.here {
-        Some(here) if here.release != *release => {
+        Some(here) if here.release != pulled.release => {
             let release = short(&here.release);
             say!(out, "pull-stays", channel = pulled.channel, sequence = here.sequence, release = release)?;
         }

@@ -257,7 +257,7 @@ async fn lost_content_of_a_release_is_found_without_the_old_index() {
         }
         let verified = node.verify(Verify::default(), &Job::silent()).await.unwrap();
         assert!(!verified.ok && verified.releases == 3 && verified.missing > 0, "{verified:?}");
-        let list = node.releases(Releases { library: "films".into() }).await.unwrap();
+        let list = node.releases(Releases { library: Some("films".into()) }).await.unwrap();
         let complete = list.releases.iter().map(|release| (release.sequence, release.complete));
         assert_eq!(complete.collect::<Vec<_>>(), [(3, true), (2, false), (1, true)]);
         node.close().await;
