@@ -62,7 +62,14 @@ async fn vouch(
 ) -> Result<bool> {
     let (shown, publisher) = (Arc::clone(library), *publisher);
     let evidence = services
-        .blocking(move |services| Ok(services.context.signed_record.evidence(&shown, &publisher)))
+        .blocking(move |services| {
+            let evidence = services.context.signed_record.evidence(&shown, &publisher);
+            if known == 0 && evidence == Evidence::Different {
+                // A damaged ledger has a cause and a remedy of its own.
+                services.library.check_not_lost(Some(&shown.id()))?;
+            }
+            Ok(evidence)
+        })
         .await?;
     let name = library.name();
     match (evidence, known) {
