@@ -3,6 +3,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::escape::line;
+
 /// The alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Align {
@@ -42,9 +44,9 @@ impl Table {
         Self { columns, rows: vec![first] }
     }
 
-    /// Adds a row.
+    /// Adds a row. A line break in a cell is shown as its code: a cell never begins a line.
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+        self.rows.push(cells.iter().map(|cell| line(cell)).collect());
     }
 
     /// The lines of the table, without trailing spaces.

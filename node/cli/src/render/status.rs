@@ -12,7 +12,7 @@ use super::{
     Table, channel, classes, counted, field, home, lag, ledger, left, listed, named, peers, right, short,
     translated, write_table,
 };
-use crate::{say, text};
+use crate::{escape, say, text};
 
 /// The node, its store and ledger, its libraries with their channels, its peers.
 pub(super) fn shown(out: &mut impl Write, status: &Status) -> io::Result<()> {
@@ -72,7 +72,8 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
     for refused in &library.refusals {
         let (name, since) = (named(&refused.name, &refused.node), time(refused.at_ms));
         let why = translated(&refused.message);
-        field(out, "!", &text!("refused-by", node = name, since = since, why = why))?;
+        let refused = text!("refused-by", node = name, since = since, why = why);
+        field(out, "!", &escape::line(&refused))?;
     }
     if library.pull_unfinished && library.refusals.iter().any(|refused| refused.code == "revoked") {
         say!(out, "pull-unfinished-revoked")?;

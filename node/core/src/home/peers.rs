@@ -9,6 +9,7 @@ use std::{
 use chuan_engine::{
     id::{LibraryId, NodeId, may_be_id},
     limits::ADDRESSES,
+    statement::check_address,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,16 @@ impl Peer {
         self.keep_limits();
     }
 
+    /// Drops fields that a terminal would not show as one line.
+    fn keep_plain(&mut self) {
+        if self.name.contains(char::is_control) {
+            self.name.clear();
+        }
+        self.addresses.retain(|address| check_address(address).is_ok());
+        self.hearsay.retain(|address| check_address(address).is_ok());
+        self.libraries.retain(|library| library.parse::<LibraryId>().is_ok());
+    }
+
     /// Adds what another entry of the same peer has.
     fn join(&mut self, other: Self) {
         if self.name.is_empty() {
@@ -84,7 +95,8 @@ impl Peer {
 
 impl Peers {
     /// Reads an address book. A person may have edited it: entries of one peer are joined, and addresses
-    /// above the limits of an entry are dropped.
+    /// above the limits of an entry are dropped. Names with control characters and addresses that cannot be
+    /// dialled are dropped too: they would forge lines of an answer. So is an entry whose id is none.
     ///
     /// # Errors
     ///
@@ -93,7 +105,8 @@ impl Peers {
         let Self { peers: read } = serde_json::from_slice(bytes)?;
         let mut peers: Vec<Peer> = Vec::new();
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
-        for peer in read {
+        for mut peer in read.into_iter().filter(|peer| peer.id.parse::<NodeId>().is_ok()) {
+            peer.keep_plain();
             let at = *places.entry(peer.id.clone()).or_insert(peers.len());
             match peers.get_mut(at) {
                 Some(known) => known.join(peer),
@@ -371,6 +384,20 @@ mod tests {
         peers.record_dial(&node, "198.51.100.1:4040".into());
         peers.record_self_claim(&node, "x", &["192.0.2.19:4040".into()], &library);
         assert_eq!(addresses(&peers)[..2], ["198.51.100.1:4040", "192.0.2.19:4040"]);
+    }
+
+    /// A line break in a name that was planted in the file printed a forged line of `status`.
+    #[test]
+    fn a_planted_name_or_address_forges_no_line() {
+        let node = NodeId::of(&[1; 32]);
+        let planted = serde_json::json!({ "peers": [
+            { "id": node.to_string(), "name": "x\nserving    no", "addresses": ["192.0.2.1:1", "a\nb:1"],
+              "hearsay": ["c\rd:1"], "libraries": ["e\nf"] },
+            { "id": "g\nh", "name": "y" },
+        ] });
+        let peers = Peers::decode(planted.to_string().as_bytes()).unwrap();
+        let plain = Peer { id: node.to_string(), addresses: vec!["192.0.2.1:1".into()], ..Peer::default() };
+        assert_eq!(peers.peers, [plain]);
     }
 
     /// Symptom: a peer that called itself by the beginning of another node's id was pulled from in its place.
