@@ -14,6 +14,13 @@ pub(crate) const ADMIN_LINE_BYTES: usize = 64 * 1024 * 1024;
 /// The maximum length of a request in bytes: an offer of statements is the largest.
 pub(crate) const ADMIN_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
+/// How long changes of the address book wait to be saved together.
+pub(crate) const PEERS_SAVE_DELAY: Duration = Duration::from_secs(5);
+/// How often a peer may change its own addresses in [`CLAIM_PERIOD`]. Later changes are ignored.
+pub(crate) const CLAIMS: u32 = 8;
+/// The time for which the changes of a peer's addresses are counted.
+pub(crate) const CLAIM_PERIOD: Duration = Duration::from_secs(60);
+
 /// How long a home that is being closed waits for the commands of its process before it cancels them.
 pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it waits after that for the commands that it has cancelled.

@@ -155,12 +155,8 @@ impl PeerHandler for Handler {
             return false;
         }
         let libraries = self.memberships(peer);
-        if !hello.addresses.is_empty()
-            && !libraries.is_empty()
-            && let Err(failure) =
-                self.peers.record_self_claim(&peer.node, &hello.name, &hello.addresses, &libraries)
-        {
-            tracing::warn!(%failure, "the addresses of a peer were not stored");
+        if !hello.addresses.is_empty() && !libraries.is_empty() {
+            self.peers.record_self_claim(&peer.node, &hello.name, &hello.addresses, &libraries);
         }
         true
     }

@@ -54,6 +54,7 @@ impl Services {
     /// Starts the tasks that run as long as the home is open.
     pub(crate) fn start(&self) {
         self.audit.start();
+        self.peers.start();
     }
 
     /// Stops every stage in order, and returns when all tasks have ended. Only commands of this process that

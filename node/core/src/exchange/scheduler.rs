@@ -208,13 +208,9 @@ impl ExchangeScheduler {
         let others = peers(link, library).await.unwrap_or_default();
         let (peer, address) = (link.peer().node, plain(link.address()));
         link.close();
-        let book = Arc::clone(&self.service.peers);
-        let recorded =
-            self.service.context.blocking(move || book.record_hearsay(&peer, address, &library, &others));
-        match recorded.await {
-            Ok(0) => {}
-            Ok(_) => self.found.notify_one(),
-            Err(failure) => tracing::warn!(%failure, "the addresses of peers were not kept"),
+        let book = &self.service.peers;
+        if book.record_hearsay(&peer, address, &library, &others) > 0 {
+            self.found.notify_one();
         }
         Ok(news)
     }

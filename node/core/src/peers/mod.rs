@@ -2,14 +2,20 @@
 //! mirrors, the hello of this node, and the order in which sources of a library are asked.
 
 pub(crate) mod address;
+mod claims;
 mod contacts;
 mod refusals;
+#[cfg(test)]
+mod saving_tests;
 mod silence;
 mod verifier;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use chuan_engine::{
@@ -18,13 +24,16 @@ use chuan_engine::{
     sync::message::{Hello, VERSION},
 };
 
+use claims::ClaimLimiter;
 use contacts::ContactBook;
 use refusals::RefusalBook;
 use silence::SilenceBook;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 pub(crate) use verifier::KnownPeers;
 
 use crate::{
-    context::Context,
+    context::{Context, Stage},
     exit::{Exit, Failure, Result},
     home::{
         Home,
@@ -32,6 +41,7 @@ use crate::{
         peers::{Peer, Peers},
     },
     library::LibraryService,
+    limits::PEERS_SAVE_DELAY,
     outcome::Identity,
 };
 
@@ -66,8 +76,17 @@ pub(crate) struct PeerService {
     pub(crate) silence: SilenceBook,
     /// The last answers of peers.
     pub(crate) contacts: ContactBook,
-    /// Held while the book is changed and saved: readers do not wait for the disk.
+    /// Whether the book has changes that are not saved.
+    is_unsaved: AtomicBool,
+    /// Told about each change.
+    changed: Notify,
+    /// Held while the book is saved: readers do not wait for the disk.
     writer: Mutex<()>,
+    /// How often peers change their own addresses.
+    claims: ClaimLimiter,
+    /// How often the book was saved.
+    #[cfg(test)]
+    saves: std::sync::atomic::AtomicU32,
 }
 
 impl PeerService {
@@ -85,8 +104,27 @@ impl PeerService {
         let refusals = RefusalBook::load(Arc::clone(&context), Arc::clone(&library))?;
         let silence = SilenceBook::load(Arc::clone(&context));
         let contacts = ContactBook::load(Arc::clone(&context))?;
-        let (book, writer) = (Mutex::new(book), Mutex::default());
-        Ok(Self { context, library, book, refusals, silence, contacts, writer })
+        Ok(Self {
+            context,
+            library,
+            book: Mutex::new(book),
+            refusals,
+            silence,
+            contacts,
+            is_unsaved: AtomicBool::new(false),
+            changed: Notify::new(),
+            writer: Mutex::default(),
+            claims: ClaimLimiter::default(),
+            #[cfg(test)]
+            saves: Default::default(),
+        })
+    }
+
+    /// Starts the task that saves the address book.
+    pub(crate) fn start(self: &Arc<Self>) {
+        let supervisor = &self.context.supervisor;
+        let saving = Arc::clone(self).save_changes(supervisor.stopping(Stage::Work));
+        supervisor.spawn(Stage::Work, saving);
     }
 
     /// Notes the answer of a peer about a library, or its failure. Blocks where that changes a file.
@@ -123,7 +161,8 @@ impl PeerService {
         addresses: &[String],
         library: &LibraryId,
     ) -> Result<()> {
-        self.change(|peers| peers.record_introduction(node, name, addresses, Some(library)))
+        self.change(|peers| peers.record_introduction(node, name, addresses, Some(library)));
+        self.save()
     }
 
     /// Records addresses at which any of these nodes, sources of `library`, may be reached.
@@ -136,40 +175,51 @@ impl PeerService {
         let name = |node: &NodeId| library.member(node).map_or("", |said| &said.body.name).to_owned();
         self.change(|peers| {
             nodes.for_each(|node| peers.record_hint(node, &name(node), addresses, &library.id()));
-        })
+        });
+        self.save()
     }
 
     /// Records the addresses that a peer names under its own key, for libraries of which it is a member.
+    /// Ignores a peer that changes them too often. A crash may lose them: the peer names them again.
     pub(crate) fn record_self_claim(
         &self,
         node: &NodeId,
         name: &str,
         addresses: &[String],
         libraries: &[LibraryId],
-    ) -> Result<()> {
-        self.change(|peers| {
+    ) {
+        let now = self.context.clock.instant();
+        if !self.claims.allows(node, now) {
+            tracing::debug!(node = %node.short(), "a peer changes its addresses too often; ignored");
+            return;
+        }
+        let ((), is_changed) = self.change(|peers| {
             libraries.iter().for_each(|id| peers.record_self_claim(node, name, addresses, id));
-        })
+        });
+        if is_changed {
+            self.claims.count(node, now);
+        }
     }
 
     /// Records the address at which a member was reached, and the addresses of other members that it named.
-    /// Returns for how many of these an address is known now that was unknown before.
+    /// Returns for how many of these an address is known now that was unknown before. A crash may lose them.
     pub(crate) fn record_hearsay(
         &self,
         node: &NodeId,
         address: String,
         library: &LibraryId,
         others: &[Hello],
-    ) -> Result<usize> {
-        let Some(known) = self.library.get(library) else { return Ok(0) };
+    ) -> usize {
+        let Some(known) = self.library.get(library) else { return 0 };
         let (me, now) = (self.context.me(), self.context.now_ms());
         let others = others.iter().filter(|peer| peer.node != me && known.is_member(&peer.node, now));
-        self.change(|peers| {
+        let (found, _) = self.change(|peers| {
             peers.record_dial(node, address);
             others
                 .filter(|peer| peers.record_hearsay(&peer.node, &peer.name, &peer.addresses, library))
                 .count()
-        })
+        });
+        found
     }
 
     /// The members of a library, with the addresses that they named themselves or at which they were reached,
@@ -219,23 +269,58 @@ impl PeerService {
         Ok(sources)
     }
 
-    /// Changes the address book, and saves it where that changed something.
-    fn change<T>(&self, change: impl FnOnce(&mut Peers) -> T) -> Result<T> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.lock().clone();
-        let mut peers = before.clone();
-        let changed = change(&mut peers);
-        if peers != before {
-            self.context.home.keep_peers(&peers)?;
-            *self.lock() = peers;
+    /// Changes the address book in memory; also returns whether that changed something.
+    fn change<T>(&self, change: impl FnOnce(&mut Peers) -> T) -> (T, bool) {
+        let mut peers = self.lock();
+        let before = peers.clone();
+        let result = change(&mut peers);
+        let is_changed = *peers != before;
+        if is_changed {
+            self.is_unsaved.store(true, Ordering::Release);
+            self.changed.notify_one();
         }
-        Ok(changed)
+        (result, is_changed)
+    }
+
+    /// Saves the changes of the address book, if there are any; durable when it returns. Blocks.
+    fn save(&self) -> Result<()> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_unsaved.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        #[cfg(test)]
+        self.saves.fetch_add(1, Ordering::Relaxed);
+        let kept = self.context.home.keep_peers(&self.all());
+        kept.inspect_err(|_| self.is_unsaved.store(true, Ordering::Release))
+    }
+
+    /// Saves changes some time after the first of them, and when the home is closed.
+    async fn save_changes(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let change = async {
+                self.changed.notified().await;
+                tokio::time::sleep(PEERS_SAVE_DELAY).await;
+            };
+            let is_stopped = tokio::select! {
+                biased;
+                () = stop.cancelled() => true,
+                () = change => false,
+            };
+            let this = Arc::clone(&self);
+            if let Err(failure) = self.context.blocking(move || this.save()).await {
+                tracing::warn!(%failure, "the addresses of peers were not stored");
+            }
+            if is_stopped {
+                return;
+            }
+        }
     }
 
     /// Forgets all peers, as a home without its address book does.
     #[cfg(test)]
     pub(crate) fn clear(&self) {
-        self.change(|peers| *peers = Peers::default()).unwrap();
+        self.change(|peers| *peers = Peers::default());
+        self.save().unwrap();
     }
 
     fn lock(&self) -> MutexGuard<'_, Peers> {
