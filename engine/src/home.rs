@@ -15,10 +15,9 @@ use std::{
     path::Path,
 };
 
-use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat},
-    io::Errno,
-};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat};
+
+use crate::rights::raised;
 
 /// Maximum depth of the folders of a home that are recognised by their inodes.
 const HOME_DEPTH: usize = 3;
@@ -90,12 +89,15 @@ impl Protected {
 /// The system's error if it denies access to the folder: then the folder may be a home.
 pub(crate) fn is_home(folder: impl AsFd) -> io::Result<bool> {
     let has = |name: &str, kind| {
-        let look = |flags| statat(folder.as_fd(), name, flags).map(|s| FileType::from_raw_mode(s.st_mode));
+        let look = |flags| {
+            let found = raised(|| Ok(statat(folder.as_fd(), name, flags)?));
+            found.map(|stat| FileType::from_raw_mode(stat.st_mode))
+        };
         match look(AtFlags::SYMLINK_NOFOLLOW) {
             Ok(FileType::Symlink) => Ok(look(AtFlags::empty()).map_or(true, |found| found == kind)),
             Ok(found) => Ok(found == kind),
-            Err(Errno::NOENT) => Ok(false),
-            Err(error) => Err(io::Error::from(error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     };
     Ok(has("chuan.toml", FileType::RegularFile)? && has("keys", FileType::Directory)?)
@@ -109,7 +111,8 @@ pub(crate) fn home_around<'p>(folder: &'p Path, protected: &Protected) -> Option
 
 /// Opens a folder to look up names in it, which needs no right to list it.
 fn open_folder(folder: &Path) -> Option<OwnedFd> {
-    openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    raised(|| Ok(openat(CWD, folder, flags, Mode::empty())?)).ok()
 }
 
 fn is_home_at(folder: &Path, protected: &Protected) -> bool {

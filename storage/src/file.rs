@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use chuan_engine::{Error, Result};
+use chuan_engine::{Error, Result, own_file};
 use rustix::fs::FallocateFlags;
 
 use crate::space;
@@ -63,13 +63,12 @@ impl AppendFile {
         // Content may be granted to some users only.
         let how = how.clone().mode(0o600).to_owned();
         let mut direct = options.direct;
-        let opened =
-            if direct { how.clone().custom_flags(libc::O_DIRECT).open(path) } else { how.open(path) };
+        let opened = own_file::open_with(&how, path, if direct { libc::O_DIRECT } else { 0 });
         let file = match opened {
             Err(error) if direct && refuses_direct(&error) => {
                 direct = false;
                 // A refused create may have left the file behind.
-                how.clone().create_new(false).create(allocated == 0).open(path)
+                own_file::open(how.clone().create_new(false).create(allocated == 0), path)
             }
             other => other,
         }
@@ -137,7 +136,7 @@ impl AppendFile {
     }
 
     fn reopen_buffered(&mut self) -> Result<()> {
-        let file = OpenOptions::new().write(true).open(&self.path);
+        let file = own_file::open(OpenOptions::new().write(true), &self.path);
         self.file = Arc::new(file.map_err(|error| self.failed("open", error))?);
         self.direct = false;
         Ok(())

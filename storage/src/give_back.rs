@@ -12,6 +12,7 @@ use std::{
 use chuan_engine::{
     Error, Result,
     id::LibraryId,
+    own_file,
     segment::{FIRST_GROUP, SegmentName},
 };
 
@@ -143,7 +144,7 @@ fn cut(layout: &Layout, number: u32, end: &LibraryEnd) -> Result<u64> {
     match end.position.filter(|position| position.segment == number) {
         None => fs::remove_file(&path).map(|()| len).map_err(context),
         Some(position) => {
-            let file = OpenOptions::new().write(true).open(&path).map_err(context)?;
+            let file = own_file::open(OpenOptions::new().write(true), &path).map_err(context)?;
             let cut = file.set_len(position.end.min(len)).and_then(|()| file.sync_all());
             cut.map(|()| len.saturating_sub(position.end)).map_err(context)
         }

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use chuan_engine::{Error, Result};
+use chuan_engine::{Error, Result, own_file};
 use rustix::fs::FlockOperation;
 
 const NAME: &str = "lock";
@@ -59,11 +59,11 @@ impl HomeLock {
 /// Opens the lock's file, or makes it; also returns how to lock it. A read-only file system has the file from
 /// earlier, and processes that cannot write may share it.
 fn open(path: &Path) -> io::Result<(File, FlockOperation)> {
-    let opened =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    match opened {
+    let mut how = OpenOptions::new();
+    how.read(true).write(true).create(true).truncate(false).mode(0o600);
+    match own_file::open(&how, path) {
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-            Ok((File::open(path)?, FlockOperation::NonBlockingLockShared))
+            Ok((own_file::read(path)?, FlockOperation::NonBlockingLockShared))
         }
         opened => Ok((opened?, FlockOperation::NonBlockingLockExclusive)),
     }
@@ -89,6 +89,18 @@ mod tests {
         assert!(text.contains(&std::process::id().to_string()) && text.contains("chuan serve"), "{text}");
         drop(held);
         HomeLock::acquire(home.path()).unwrap();
+    }
+
+    /// The file behind a link that another user had put in the place of the lock was overwritten.
+    #[test]
+    fn a_link_in_the_place_of_the_lock_is_not_followed() {
+        let home = tempfile::tempdir().unwrap();
+        let victim = home.path().join("victim");
+        std::fs::write(&victim, "precious, and longer than the name of a process").unwrap();
+        std::os::unix::fs::symlink(&victim, home.path().join(NAME)).unwrap();
+        let Err(Error::Io { source, .. }) = HomeLock::acquire(home.path()) else { panic!("it was locked") };
+        assert_eq!(source.kind(), io::ErrorKind::PermissionDenied, "{source}");
+        assert!(std::fs::read_to_string(&victim).unwrap().starts_with("precious"));
     }
 
     #[test]

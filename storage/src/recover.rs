@@ -16,6 +16,7 @@ use std::{
 use chuan_engine::{
     Error, Result,
     id::LibraryId,
+    own_file,
     segment::{FIRST_GROUP, FooterEntry, RECORD_HEADER_BYTES, RecordKey, SegmentName, align_up},
     store::ObjectId,
 };
@@ -328,9 +329,7 @@ fn cut(view: &SegmentView, end: u64, bytes: u64) -> Result<()> {
         "{}: cutting {bytes} bytes after the last marker, which no commit acknowledged",
         view.path.display()
     );
-    OpenOptions::new()
-        .write(true)
-        .open(&view.path)
+    own_file::open(OpenOptions::new().write(true), &view.path)
         .and_then(|file| file.set_len(end))
         .map_err(|error| Error::io(format!("truncate {}", view.path.display()), error))
 }

@@ -17,6 +17,7 @@ mod fuzz_corpus;
 mod goldens;
 mod home;
 mod hostile;
+mod hostile_links;
 mod keys;
 mod kill;
 mod language;

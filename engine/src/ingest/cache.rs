@@ -36,6 +36,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, ID_LEN, PageId},
     manifest::{Entry, Timestamp},
+    own_file,
 };
 
 const MAGIC: [u8; 4] = *b"CHSC";
@@ -171,7 +172,7 @@ pub struct Reader<R = BufReader<File>> {
 impl Reader {
     /// Opens the cache at `path` if it describes `trees`. A damaged cache is logged and ignored.
     pub(super) fn open(path: &Path, trees: &[(u8, PageId)]) -> Option<Self> {
-        let file = match File::open(path) {
+        let file = match own_file::read(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -259,7 +260,7 @@ impl Writer {
         let mut fresh = path.as_os_str().to_owned();
         fresh.push(".new");
         let fresh = PathBuf::from(fresh);
-        let mut file = BufWriter::with_capacity(64 * 1024, File::create(&fresh)?);
+        let mut file = BufWriter::with_capacity(64 * 1024, own_file::replace(&fresh)?);
         file.write_all(&[0; HEADER_BYTES])?;
         Ok(Self { file, path: path.to_owned(), fresh, block: Vec::new(), records: 0 })
     }

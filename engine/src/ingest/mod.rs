@@ -75,6 +75,7 @@ use crate::{
         union::{find, union},
     },
     progress::Progress,
+    rights::{self, raised},
     store::Objects,
 };
 
@@ -359,7 +360,9 @@ impl Opened {
     fn new(ingest: &Ingest) -> Result<Self> {
         let excludes = Excludes::new(&ingest.patterns)?;
         let protected = Protected::of(ingest.home.as_deref());
+        let _covered = rights::cover(rights::is_kept_for(&ingest.source));
         let (source, single) = open(ingest)?;
+        let _covered = source.cover();
         refuse_home(&ingest.source, &protected)?;
         Ok(Self { source, single, excludes, protected })
     }
@@ -382,7 +385,7 @@ impl Opened {
 fn open(ingest: &Ingest) -> Result<(Source, Option<EntryPath>)> {
     let path = ingest.source.as_path();
     let context = || format!("opening the source {}", path.display());
-    let metadata = std::fs::symlink_metadata(path).map_err(|error| Error::io(context(), error))?;
+    let metadata = raised(|| std::fs::symlink_metadata(path)).map_err(|error| Error::io(context(), error))?;
     let is_directory = metadata.is_dir() || (metadata.is_symlink() && path.is_dir());
     if is_directory {
         return Ok((Source::open(path).map_err(|error| Error::io(context(), error))?, None));

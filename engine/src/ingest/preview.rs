@@ -137,6 +137,7 @@ impl Preview<'_> {
 
 /// Opens a file as a publish would, and returns its size.
 fn look(source: &Source, read: &ToRead) -> Result<u64, Stop> {
+    let _covered = source.cover();
     let (mut file, stat) = open(source, read.path.as_str())?;
     let is_searched = stat.size <= INGEST_SEARCHED_BYTES;
     if is_searched || stat.size <= BACKUP_FILE_BYTES {

@@ -92,6 +92,7 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     /// Does one piece of work; `false` if the worker must end.
     pub(super) fn work(&mut self, work: Work) -> bool {
+        let _covered = self.source.cover();
         match work {
             Work::Small(job) => self.small(job.number, job.items).is_ok(),
             Work::Part(large, part) => self.part(&large, part).is_ok(),

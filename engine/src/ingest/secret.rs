@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     home::{Protected, home_around},
     limits::{BACKUP_HEAD_BYTES, KEY_FILE_BYTES, TICKET_BYTES},
+    rights::raised,
     statement::ticket::PREFIX,
 };
 
@@ -121,7 +122,7 @@ impl TrimStart for [u8] {
 /// Refuses a source that is a home or lies inside one, under any path.
 pub(super) fn refuse_home(source: &Path, protected: &Protected) -> Result<()> {
     let context = || format!("opening the source {}", source.display());
-    let real = source.canonicalize().map_err(|error| Error::io(context(), error))?;
+    let real = raised(|| source.canonicalize()).map_err(|error| Error::io(context(), error))?;
     match home_around(&real, protected) {
         None => Ok(()),
         Some(folder) => Err(Error::Invalid(format!(

@@ -19,7 +19,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::manifest::{EntryPath, Timestamp};
+use crate::{
+    manifest::{EntryPath, Timestamp},
+    rights::{self, Covered, raised},
+};
 
 /// Without `NONBLOCK`, opening a pipe would wait for a writer; without `NOCTTY`, a terminal would become the
 /// controlling terminal. On regular files neither flag has an effect.
@@ -30,8 +33,8 @@ const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const STRICT: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const NO_LINKS: ResolveFlags = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_MAGICLINKS);
+const STRICT: ResolveFlags = ResolveFlags::BENEATH.union(NO_LINKS);
 
 /// The kernel's metadata of a file: enough to tell whether the file changed.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +82,8 @@ impl Stat {
     }
 
     /// The metadata of a name in a directory, without following a link.
-    pub(super) fn at(directory: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<Self> {
-        Ok(Self::from_kernel(&statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    pub(super) fn at(directory: BorrowedFd<'_>, name: impl rustix::path::Arg + Copy) -> io::Result<Self> {
+        raised(|| Ok(Self::from_kernel(&statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?)))
     }
 
     // The field widths differ between platforms; the values fit on all of them.
@@ -138,14 +141,27 @@ pub(super) struct Source {
     strict: bool,
     /// The only file of a source that is a file: its path in the library, and its name in the root.
     single: Option<(String, String)>,
+    /// Whether files are read that only root may read.
+    reads_all: bool,
 }
 
 impl Source {
     /// Opens the source's root. Links in the path that the user gave are followed.
+    ///
+    /// A source behind a link is read without the rights of root: another user may have made the link.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
-        let root = openat(CWD, root, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
-        let strict = openat2(&root, ".", DIRECTORY, Mode::empty(), STRICT).is_ok();
-        Ok(Self { root, strict, single: None })
+        let direct = match rights::is_covered() {
+            true => raised(|| Ok(openat2(CWD, root, DIRECTORY, Mode::empty(), NO_LINKS)?)).ok(),
+            false => None,
+        };
+        let reads_all = direct.is_some();
+        let root = match direct {
+            Some(root) => root,
+            None => openat(CWD, root, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?,
+        };
+        let _covered = rights::cover(reads_all);
+        let strict = raised(|| Ok(openat2(&root, ".", DIRECTORY, Mode::empty(), STRICT)?)).is_ok();
+        Ok(Self { root, strict, single: None, reads_all })
     }
 
     /// Opens the folder of a single file, which the library has at `path`.
@@ -158,14 +174,20 @@ impl Source {
         self.single.as_ref().filter(|(at, _)| at == path).map_or(path, |(_, name)| name)
     }
 
+    /// Lets this thread read what only root may read, if the source may be read so, until the answer is
+    /// dropped.
+    pub(super) fn cover(&self) -> Covered {
+        rights::cover(self.reads_all)
+    }
+
     /// Opens a file for reading. The caller checks that it is a regular file.
     pub(super) fn file(&self, path: &str) -> io::Result<File> {
-        Ok(self.open_below(self.name_of(path), FILE)?.into())
+        raised(|| Ok(self.open_below(self.name_of(path), FILE)?.into()))
     }
 
     /// Opens the root again, for listing.
     pub(super) fn root(&self) -> io::Result<OwnedFd> {
-        Ok(openat(&self.root, ".", DIRECTORY, Mode::empty())?)
+        raised(|| Ok(openat(&self.root, ".", DIRECTORY, Mode::empty())?))
     }
 
     fn open_below(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -191,23 +213,23 @@ impl Source {
 
 /// The target of a link in a directory, as bytes.
 pub(super) fn read_link(parent: BorrowedFd<'_>, name: &str) -> io::Result<Vec<u8>> {
-    Ok(readlinkat(parent, name, Vec::new())?.into_bytes())
+    raised(|| Ok(readlinkat(parent, name, Vec::new())?.into_bytes()))
 }
 
 /// Opens a file in a directory for reading, unless it is a link.
 pub(super) fn open_file(parent: BorrowedFd<'_>, name: &str) -> io::Result<File> {
-    Ok(openat(parent, name, FILE, Mode::empty())?.into())
+    raised(|| Ok(openat(parent, name, FILE, Mode::empty())?.into()))
 }
 
 /// Opens a file below a root for reading. Links are followed as long as they stay below the root.
 pub(super) fn open_beneath(root: BorrowedFd<'_>, path: &str) -> io::Result<File> {
     let beneath = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
-    Ok(openat2(root, path, FILE.difference(OFlags::NOFOLLOW), Mode::empty(), beneath)?.into())
+    raised(|| Ok(openat2(root, path, FILE.difference(OFlags::NOFOLLOW), Mode::empty(), beneath)?.into()))
 }
 
 /// Opens a directory in a directory, for listing, unless it is a link.
 pub(super) fn open_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
-    Ok(openat(parent, name, DIRECTORY, Mode::empty())?)
+    raised(|| Ok(openat(parent, name, DIRECTORY, Mode::empty())?))
 }
 
 #[cfg(test)]

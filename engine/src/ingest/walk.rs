@@ -36,6 +36,7 @@ use crate::{
     home::{Protected, is_home},
     manifest::{EntryPath, LinkTarget},
     restore::is_temp_name,
+    rights::{cover, is_covered},
 };
 
 /// Bytes of directory entries fetched at a time.
@@ -105,6 +106,8 @@ pub(super) struct Walk<'a> {
     levels: Vec<Level>,
     /// The path of the innermost level, with a `/` at its end unless it is the root.
     prefix: String,
+    /// Whether it sees what only root may see.
+    reads_all: bool,
 }
 
 struct Level {
@@ -145,8 +148,9 @@ impl<'a> Walk<'a> {
     /// Begins a walk of everything below the root.
     pub(super) fn new(source: &Source, rules: WalkRules<'a>) -> Result<Self> {
         let context = "listing the source folder";
+        let _covered = source.cover();
         let root = source.root().map_err(|error| Error::io(context, error))?;
-        let mut walk = Self { rules, levels: Vec::new(), prefix: String::new() };
+        let mut walk = Self { rules, levels: Vec::new(), prefix: String::new(), reads_all: is_covered() };
         match walk.enter(root, 0) {
             Entered::Yes => Ok(walk),
             Entered::No(error) => Err(Error::io(context, error)),
@@ -207,6 +211,7 @@ impl<'a> Walk<'a> {
     }
 
     fn step(&mut self) -> Result<Option<Found>> {
+        let _covered = cover(self.reads_all);
         loop {
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
             let Some(Name { key, kind }) = level.listing.next() else {
@@ -449,6 +454,7 @@ pub(super) const VANISHED: &str = "it was deleted meanwhile";
 pub(super) fn single(source: &Source, path: &EntryPath) -> Result<Stat> {
     let name = source.name_of(path.as_str());
     let context = || format!("reading {name:?}");
+    let _covered = source.cover();
     let root = source.root().map_err(|error| Error::io(context(), error))?;
     let stat = Stat::at(root.as_fd(), name).map_err(|error| Error::io(context(), error))?;
     if is_temp_name(name) {

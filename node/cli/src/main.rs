@@ -91,22 +91,22 @@ fn main() -> ExitCode {
 
 /// As root on the home of another user, works as that user: see [`owner`].
 fn act_as_owner(cli: &Cli) -> Result<()> {
-    match cli.verb {
-        Verb::Key(_) | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
-        _ => {
-            let Some(root) = cli.home.clone().or_else(|| home_of::default_root().ok()) else { return Ok(()) };
-            let given = owner::act_as_owner(&root)?;
-            if given > 0 && !cli.quiet {
-                let items = counted_as(given, "file or folder", "files or folders");
-                let _ = writeln!(
-                    io::stderr(),
-                    "note: gave {items} of root in {} to the owner of the home",
-                    escape::line(&root.display().to_string())
-                );
-            }
-            Ok(())
-        }
+    let source = match &cli.verb {
+        Verb::Key(_) | Verb::Completions { .. } | Verb::Man { .. } => return Ok(()),
+        Verb::Signed(Signed::Publish { options, .. }) => Some(options.source.as_path()),
+        _ => None,
+    };
+    let Some(root) = cli.home.clone().or_else(|| home_of::default_root().ok()) else { return Ok(()) };
+    let given = owner::act_as_owner(&root, source)?;
+    if given > 0 && !cli.quiet {
+        let items = counted_as(given, "file or folder", "files or folders");
+        let _ = writeln!(
+            io::stderr(),
+            "note: gave {items} of root in {} to the owner of the home",
+            escape::line(&root.display().to_string())
+        );
     }
+    Ok(())
 }
 
 async fn run(cli: Cli, log: Log) -> ExitCode {

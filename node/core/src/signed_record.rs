@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     exit::{Failure, Result},
     file,
-    home::{Home, make_dir},
+    home::{Home, make_dir, owner},
 };
 
 /// The record where the user has no home folder.
@@ -106,17 +106,23 @@ impl Sum {
 impl SignedRecord {
     /// The records of this machine: in `$XDG_STATE_HOME/chuan`, else in `~/.local/state/chuan`, else in
     /// `/var/lib/chuan`. There are none if that folder is in the home: a backup of the home would have it
-    /// too.
+    /// too. A command of root on the home of another user has the records of that user.
     pub(crate) fn beside(home: &Home) -> Self {
         if cfg!(test) {
             // Unit tests leave nothing in the folder of the user who runs them.
             return Self::default();
         }
         let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-        let dir = state.unwrap_or_else(|| SYSTEM_STATE.into()).join("chuan");
-        let is_outside = !dir.starts_with(home.root());
-        Self { dir: is_outside.then_some(dir), ..Self::default() }
+        let below = |folder: PathBuf| folder.join(".local/state");
+        let state = match owner::acts_for_another() {
+            // The variables name folders of root.
+            true => owner::own_folder().map(below),
+            false => absolute("XDG_STATE_HOME")
+                .or_else(|| absolute("HOME").map(below))
+                .or_else(|| Some(SYSTEM_STATE.into())),
+        };
+        let dir = state.map(|state| state.join("chuan"));
+        Self { dir: dir.filter(|dir| !dir.starts_with(home.root())), ..Self::default() }
     }
 
     /// Records in this folder.

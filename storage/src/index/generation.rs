@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chuan_engine::{Error, Result};
+use chuan_engine::{Error, Result, own_file};
 
 /// Digits in the name of an index directory.
 const NUMBER_DIGITS: usize = 8;
@@ -54,7 +54,7 @@ impl Generation {
     pub(crate) fn note_damaged(&self) {
         let note = self.beside(DAMAGED);
         // Best effort: if even this cannot be written, the error itself still reports the damage.
-        if let Err(error) = fs::write(&note, b"") {
+        if let Err(error) = own_file::replace(&note) {
             tracing::error!("{}: cannot note that the index is damaged: {error}", note.display());
         }
     }

@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use chuan_engine::own_file;
 use rustix::{fs::FallocateFlags, io::Errno};
 
 /// One directory with a few small files. Each method is one step that may fail. No step is durable before its
@@ -70,7 +71,7 @@ impl Directory {
         }
         let mut how = OpenOptions::new();
         how.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = Arc::new(how.open(self.dir.join(name))?);
+        let file = Arc::new(own_file::open(&how, &self.dir.join(name))?);
         open.insert(name.to_owned(), Arc::clone(&file));
         Ok(file)
     }

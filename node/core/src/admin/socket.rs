@@ -5,15 +5,12 @@
 //! open the folder and name the socket through `/proc/self/fd`.
 
 use std::{
-    fs::Permissions,
     io,
-    os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::fs::PermissionsExt,
-    },
+    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
+use chuan_engine::own_file;
 use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -25,9 +22,7 @@ const NAME: &str = "admin.sock";
 /// removed.
 pub(crate) fn bind(run_dir: &Path) -> Result<UnixListener> {
     let failed = |error| Failure::io(format!("listen on {}", run_dir.join(NAME).display()), error);
-    // Before the socket exists: only the owner may enter the folder, whatever its mode was.
-    std::fs::set_permissions(run_dir, Permissions::from_mode(0o700)).map_err(failed)?;
-    let dir = open_dir(run_dir).map_err(failed)?;
+    let dir = open_own_dir(run_dir).map_err(failed)?;
     let path = short_path(&dir);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -65,13 +60,41 @@ fn open_dir(dir: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
+/// Opens the folder of the socket, and lets only its owner enter it, whatever its mode was. Fails where it is
+/// a link, or the folder of another user.
+fn open_own_dir(dir: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(dir, flags, Mode::empty())?;
+    let owner = rustix::fs::fstat(&opened)?.st_uid;
+    if !own_file::is_trusted(owner) {
+        return Err(own_file::foreign(owner));
+    }
+    rustix::fs::fchmod(&opened, Mode::RWXU)?;
+    Ok(opened)
+}
+
 fn short_path(dir: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{NAME}", dir.as_raw_fd()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
+
+    /// The folder behind a link got another mode, and a socket.
+    #[tokio::test]
+    async fn a_link_in_the_place_of_the_folder_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [victim, link] = ["victim", "run"].map(|name| dir.path().join(name));
+        std::fs::create_dir(&victim).unwrap();
+        std::fs::set_permissions(&victim, std::fs::Permissions::from_mode(0o755)).unwrap();
+        symlink(&victim, &link).unwrap();
+        bind(&link).unwrap_err();
+        assert_eq!(std::fs::metadata(&victim).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
+    }
 
     #[tokio::test]
     async fn paths_longer_than_a_socket_address_work() {

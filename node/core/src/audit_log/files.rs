@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     ops::ControlFlow,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -12,6 +12,7 @@ use chuan_engine::{
     audit::{Chain, Jump, Record},
     id::RecordId,
     limits::AUDIT_RECORD_BYTES,
+    own_file,
 };
 
 use crate::{
@@ -100,7 +101,8 @@ impl Files {
     pub(super) fn open_to_append(&self, first: u64) -> Result<(File, u64)> {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("open {}", path.display()), error);
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+        let file =
+            open_to_write(OpenOptions::new().append(true).create(true).mode(0o600), &path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len();
         Ok((file, len))
     }
@@ -122,7 +124,7 @@ impl Files {
     pub(super) fn cut(&self, first: u64, offset: u64) -> Result<()> {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("repair {}", path.display()), error);
-        let file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
+        let file = open_to_write(OpenOptions::new().write(true), &path).map_err(failed)?;
         file.set_len(offset).and_then(|()| file.sync_all()).map_err(failed)
     }
 
@@ -136,7 +138,7 @@ impl Files {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("read {}", path.display()), error);
         let mut begin = Vec::new();
-        let file = File::open(&path).map_err(failed)?;
+        let file = open_to_read(&path).map_err(failed)?;
         file.take(AUDIT_RECORD_BYTES as u64).read_to_end(&mut begin).map_err(failed)?;
         // Bytes that are no record are reported when the walk reads them.
         if let Ok(Some((record, _))) = Record::decode_front(&begin) {
@@ -150,7 +152,7 @@ impl Files {
     pub(super) fn read(&self, first: u64, offset: u64, mut take: impl FnMut(&[u8])) -> Result<()> {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("read {}", path.display()), error);
-        let mut file = File::open(&path).map_err(failed)?;
+        let mut file = open_to_read(&path).map_err(failed)?;
         let end = file.metadata().map_err(failed)?.len();
         file.seek(SeekFrom::Start(offset)).map_err(failed)?;
         let mut file = file.take(end.saturating_sub(offset));
@@ -189,6 +191,19 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// In tests, a link to a device stands for a disk with a fault.
+fn stands_for_a_fault(path: &Path) -> bool {
+    cfg!(test) && path.is_symlink()
+}
+
+fn open_to_write(how: &OpenOptions, path: &Path) -> io::Result<File> {
+    if stands_for_a_fault(path) { how.open(path) } else { own_file::open(how, path) }
+}
+
+fn open_to_read(path: &Path) -> io::Result<File> {
+    if stands_for_a_fault(path) { File::open(path) } else { own_file::read(path) }
 }
 
 /// Removes the complete records from the front of `bytes`, and passes those from `from` on to `each`.

@@ -29,6 +29,7 @@ pub mod keys;
 pub mod lag;
 pub mod moving;
 pub mod owner;
+mod parts;
 pub mod peers;
 pub mod refusals;
 pub(crate) mod whole;
@@ -135,6 +136,7 @@ impl Home {
                 home.root.display()
             )));
         }
+        parts::check(&home.root)?;
         // Backups and copies lose empty folders. These folders hold only data that can be made again.
         for dir in home.disposable_dirs() {
             match make_dir(&dir) {

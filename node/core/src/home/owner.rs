@@ -1,20 +1,21 @@
 //! The owner of a home. A command that the system's administrator runs on the home of another user would
-//! leave files in it that this user can neither read nor replace, and the node would not start any more.
+//! leave files in it that this user can neither read nor replace, and the node would not start any more. The
+//! home's owner chooses its links, so such a command must not have more rights than the owner either.
 
 use std::{
     ffi::CStr,
+    fs::Metadata,
     io,
     os::{fd::OwnedFd, unix::fs::MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
+use chuan_engine::rights;
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chownat, fstat, openat},
     process::{Gid, Uid, geteuid},
-    thread::{
-        capabilities, set_capabilities, set_keep_capabilities, set_thread_groups, set_thread_res_gid,
-        set_thread_res_uid,
-    },
+    thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
 use super::is_home;
@@ -22,10 +23,19 @@ use crate::exit::{Failure, Result};
 
 /// How deep folders of a home lie at most.
 const DEPTH: usize = 8;
+/// Whether this process has become the owner of a home.
+static IS_OTHER: AtomicBool = AtomicBool::new(false);
+/// The bits of a mode that let other users write.
+const OTHERS_WRITE: u32 = 0o022;
+/// The users of the system, with their folders.
+const USERS: &str = "/etc/passwd";
 
 /// Lets this thread, and the threads that it starts later, work as the owner of the home at `root`, if the
-/// process runs as root and the home belongs to another user: files that it makes belong to that user. It
-/// keeps its rights, so it still reads what only root may read. Does nothing for a home that does not exist.
+/// process runs as root and the home belongs to another user: files that it makes belong to that user, and it
+/// has no more rights than that user. Only a publish of the folder `source` still reads what only root may
+/// read. Does nothing for a home that does not exist.
+///
+/// Also warns of a home in whose folder other users may write.
 ///
 /// Before that, gives files of root in the home to its owner: an older version left them there, and the node
 /// of the owner cannot use them. Returns how many these were.
@@ -35,8 +45,9 @@ const DEPTH: usize = 8;
 /// # Errors
 ///
 /// Denied, with the remedy, where the system does not let root become that user.
-pub fn act_as_owner(root: &Path) -> Result<u64> {
+pub fn act_as_owner(root: &Path, source: Option<&Path>) -> Result<u64> {
     let Ok(found) = std::fs::metadata(root) else { return Ok(0) };
+    warn_of_writers(root, &found);
     let (user, group) = (found.uid(), found.gid());
     if !geteuid().is_root() || user == 0 {
         return Ok(0);
@@ -49,7 +60,7 @@ pub fn act_as_owner(root: &Path) -> Result<u64> {
     let given = given.map_err(|error| {
         Failure::io(format!("give the files of root in {} to user {user}", root.display()), error)
     })?;
-    become_user(user_id, group_id).map_err(|error| {
+    become_user(user_id, group_id, source).map_err(|error| {
         Failure::denied(format!(
             "{} belongs to user {user}, and this process cannot act as that user ({error}): files of root would make the \
              home unusable for its owner; run the command as that user",
@@ -104,13 +115,41 @@ fn give_below(
     Ok(())
 }
 
-fn become_user(user: Uid, group: Gid) -> io::Result<()> {
-    let rights = capabilities(None)?;
+fn become_user(user: Uid, group: Gid, source: Option<&Path>) -> io::Result<()> {
+    // The change of the user would take the right to read the source.
     set_keep_capabilities(true)?;
     set_thread_groups(&[])?;
     set_thread_res_gid(group, group, group)?;
     set_thread_res_uid(user, user, user)?;
-    // The change of the user has cleared the effective set.
-    set_capabilities(None, rights)?;
-    Ok(())
+    rights::drop_all(source)?;
+    IS_OTHER.store(true, Ordering::Relaxed);
+    Ok(set_keep_capabilities(false)?)
+}
+
+fn warn_of_writers(root: &Path, found: &Metadata) {
+    if found.mode() & OTHERS_WRITE != 0 {
+        let (home, mode) = (root.display(), found.mode() & 0o7777);
+        tracing::warn!(
+            "other users may write in the home {home} (mode {mode:o}), and could replace what is in it; run `chmod go-w \
+             {home}`; their files and links there are refused"
+        );
+    }
+}
+
+/// Whether root has started this process, which works as another user.
+pub(crate) fn acts_for_another() -> bool {
+    IS_OTHER.load(Ordering::Relaxed)
+}
+
+/// The folder of the user as whom this process works, by the list of the system's users. `None` if there is
+/// none.
+pub(crate) fn own_folder() -> Option<PathBuf> {
+    let users = std::fs::read_to_string(USERS).ok()?;
+    let user = geteuid().as_raw().to_string();
+    let own = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let folder = own.filter(|fields| fields.get(2) == Some(&user.as_str())).find_map(|fields| {
+        let folder = fields.get(5)?;
+        Some(PathBuf::from(folder))
+    });
+    folder.filter(|folder| folder.is_dir())
 }

@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeSet, fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
-use chuan_engine::id::{LibraryId, ManifestId};
+use chuan_engine::{
+    id::{LibraryId, ManifestId},
+    own_file,
+};
 
 use super::{Home, make_dir};
 use crate::exit::{Exit, Failure, Result};
@@ -45,7 +48,8 @@ pub(crate) fn note(
     make_dir(&dir)?;
     let path = path_of(home, library);
     let failed = |error| Failure::io(format!("write {}", path.display()), error);
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+    let mut file =
+        own_file::open(OpenOptions::new().append(true).create(true).mode(0o600), &path).map_err(failed)?;
     // The first newline ends a line that a crash cut short.
     let lines = format!("\n{lines}");
     file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
