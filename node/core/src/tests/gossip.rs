@@ -242,6 +242,8 @@ async fn the_address_that_worked_is_tried_first_next_time() {
     let dead = "127.0.0.1:1".to_owned();
     mirror.peers().record_dial(&origin.id(), "origin", &[dead.clone(), live.clone()], &id).unwrap();
     assert_eq!(mirror.services().exchange.ask_all(&id, &Job::silent()).await.unwrap().reached, 1);
+    // Closing saves the address book.
+    mirror.close().await;
     assert_eq!(mirror.context().home.peers().unwrap().iter().next().unwrap().addresses, [live, dead]);
 }
 
