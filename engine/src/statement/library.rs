@@ -150,18 +150,9 @@ impl Library {
             _ if Subject::is_kept_by_id(statement) => (place_in_order(statement).0, 0, 0, statement.id()),
             _ => place_in_order(statement),
         });
-        let (mut changed, mut progress) = (false, true);
-        while progress {
-            progress = false;
-            for (statement, outcome) in &mut order {
-                if matches!(outcome, Ok(Entry::Pending(_) | Entry::Unneeded)) {
-                    *outcome = self.set.add(statement);
-                    progress |= matches!(outcome, Ok(Entry::Added));
-                    changed |= progress;
-                }
-            }
-        }
-        if changed {
+        let work = self.set.add_all(&mut order);
+        tracing::trace!(library = %self.id.short(), tries = work.tries, added = work.added, "statements were considered");
+        if work.added > 0 {
             self.state = Arc::new(State::of(&self.set));
             if self.root_expired(now_ms) {
                 tracing::warn!(library = %self.id.short(), "the root should have been renewed; it stays effective");
