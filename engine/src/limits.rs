@@ -139,9 +139,10 @@ pub const POLICY_EXCLUDES: usize = 256;
 pub const POLICIES_PER_KEY: usize = 1024;
 /// Regions that a policy names for a class, at most.
 pub const POLICY_REGIONS: usize = 64;
-/// Successor keys that one node may have in a library since an operator bound a key to it, at most. Without
-/// this limit, each key could sign a successor without end.
-pub const SUCCESSIONS: usize = 256;
+/// Successor keys that one node may have in a library since an operator bound a key to it, at most: a new key
+/// each month for five years. Without this limit, each key could sign a successor without end. No rate limits
+/// them, since all of them may arrive at once at a new node.
+pub const SUCCESSIONS: usize = 64;
 /// Successors of one key that are kept, the smallest ones: enough to prove that one of them is a thief's.
 pub const KEY_SUCCESSORS: usize = 2;
 /// Nodes above the allowed uses that are recorded for a ticket, at most. One is already proof that the ticket

@@ -50,6 +50,9 @@ struct Claim<'a> {
     ticket: StatementId,
 }
 
+/// The successions of one node, by the key that each replaces.
+type Successions<'a> = BTreeMap<PublicKey, Vec<(&'a Statement, &'a Succession)>>;
+
 /// The state that follows from all statements on nodes, tickets and keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::statement) struct Nodes {
@@ -72,7 +75,7 @@ impl Nodes {
         let mut by_node: BTreeMap<NodeId, OperatorStatements<'_>> = BTreeMap::new();
         let mut tickets: BTreeMap<StatementId, (&Statement, &TicketTerms)> = BTreeMap::new();
         let mut claims = Vec::new();
-        let mut successions: BTreeMap<NodeId, Vec<(&Statement, &Succession)>> = BTreeMap::new();
+        let mut successions: BTreeMap<NodeId, Successions<'_>> = BTreeMap::new();
         for statement in view.set.iter() {
             match statement.body() {
                 Body::Ticket(terms) if view.is_operators(statement) => {
@@ -96,7 +99,10 @@ impl Nodes {
                         settled.revocations.insert(statement.id());
                     }
                 }
-                Body::Succession(next) => successions.entry(next.node).or_default().push((statement, next)),
+                Body::Succession(next) => {
+                    let of_node = successions.entry(next.node).or_default();
+                    of_node.entry(next.old).or_default().push((statement, next));
+                }
                 _ => {}
             }
         }
@@ -118,7 +124,7 @@ impl Nodes {
         view: &View<'_>,
         tickets: &BTreeMap<StatementId, (&Statement, &TicketTerms)>,
         claims: &[Claim<'_>],
-        successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
+        successions: &BTreeMap<NodeId, Successions<'_>>,
         conflicts: &mut Vec<Conflict>,
     ) {
         let mut chains = ChainCache::new(successions);
@@ -201,7 +207,7 @@ impl Nodes {
     fn settle_keys(
         &mut self,
         view: &View<'_>,
-        successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
+        successions: &BTreeMap<NodeId, Successions<'_>>,
         conflicts: &mut Vec<Conflict>,
     ) {
         let mut current = Vec::new();
@@ -209,10 +215,10 @@ impl Nodes {
         for (node, state) in &mut self.by_id {
             let bound = state.grants.first().and_then(|id| member_of(view, id)).map(|member| member.key);
             let Some(mut key) = bound else { continue };
-            let said = successions.get(node).map(Vec::as_slice).unwrap_or_default();
+            let said = successions.get(node);
             let mut seen = BTreeSet::from([key]);
             loop {
-                let next: Vec<_> = said.iter().filter(|(_, next)| next.old == key).collect();
+                let next = said.and_then(|said| said.get(&key)).map(Vec::as_slice).unwrap_or_default();
                 let successors: BTreeSet<_> = next.iter().map(|(_, next)| next.new).collect();
                 let Some(successor) = successors.first().filter(|_| successors.len() == 1) else {
                     if successors.len() > 1 {
@@ -325,12 +331,12 @@ fn is_newer(view: &View<'_>, ticket: &Statement, state: &NodeState) -> bool {
 
 /// The key chains of nodes, each derived once.
 struct ChainCache<'a> {
-    said: &'a BTreeMap<NodeId, Vec<(&'a Statement, &'a Succession)>>,
+    said: &'a BTreeMap<NodeId, Successions<'a>>,
     known: BTreeMap<(NodeId, Option<PublicKey>), Rc<BTreeSet<PublicKey>>>,
 }
 
 impl<'a> ChainCache<'a> {
-    fn new(said: &'a BTreeMap<NodeId, Vec<(&'a Statement, &'a Succession)>>) -> Self {
+    fn new(said: &'a BTreeMap<NodeId, Successions<'a>>) -> Self {
         Self { said, known: BTreeMap::new() }
     }
 
@@ -338,29 +344,30 @@ impl<'a> ChainCache<'a> {
     /// successions, and the keys to which it led. A key whose successor is disputed is not part of the chain,
     /// nor is a key that an operator replaced.
     fn of(&mut self, node: &NodeId, bound: Option<PublicKey>) -> Rc<BTreeSet<PublicKey>> {
-        let said = self.said.get(node).map(Vec::as_slice).unwrap_or_default();
-        let chain = self.known.entry((*node, bound)).or_insert_with(|| Rc::new(key_chain(said, node, bound)));
-        Rc::clone(chain)
+        let chain = || {
+            Rc::new(
+                self.said
+                    .get(node)
+                    .map_or_else(|| bound.into_iter().collect(), |said| key_chain(said, node, bound)),
+            )
+        };
+        Rc::clone(self.known.entry((*node, bound)).or_insert_with(chain))
     }
 }
 
-fn key_chain(
-    said: &[(&Statement, &Succession)],
-    node: &NodeId,
-    bound: Option<PublicKey>,
-) -> BTreeSet<PublicKey> {
-    let mut successors: BTreeMap<PublicKey, BTreeSet<PublicKey>> = BTreeMap::new();
-    for (_, next) in said {
-        successors.entry(next.old).or_default().insert(next.new);
-    }
-    let sole: BTreeMap<PublicKey, PublicKey> = successors
-        .iter()
-        .filter(|(_, new)| new.len() == 1)
-        .filter_map(|(old, new)| Some((*old, *new.first()?)))
-        .collect();
+fn key_chain(said: &Successions<'_>, node: &NodeId, bound: Option<PublicKey>) -> BTreeSet<PublicKey> {
     // Without a binding the chain begins with the node's first key, which hashes to the node's id.
-    let first = || successors.keys().copied().find(|key| key.node() == *node);
+    let first = || said.keys().copied().find(|key| key.node() == *node);
     let Some(bound) = bound.or_else(first) else { return BTreeSet::new() };
+    let mut sole: BTreeMap<PublicKey, PublicKey> = BTreeMap::new();
+    let mut olds: BTreeMap<PublicKey, Vec<PublicKey>> = BTreeMap::new();
+    for (old, said) in said {
+        let successors: BTreeSet<_> = said.iter().map(|(_, next)| next.new).collect();
+        if let Some(new) = successors.first().filter(|_| successors.len() == 1) {
+            sole.insert(*old, *new);
+            olds.entry(*new).or_default().push(*old);
+        }
+    }
     let mut chain = BTreeSet::from([bound]);
     let mut at = bound;
     while let Some(successor) = sole.get(&at).filter(|successor| chain.insert(**successor)) {
@@ -368,8 +375,8 @@ fn key_chain(
     }
     let mut waiting = vec![bound];
     while let Some(at) = waiting.pop() {
-        let olds = sole.iter().filter(|(_, new)| **new == at).map(|(old, _)| *old);
-        waiting.extend(olds.filter(|old| chain.insert(*old)).collect::<Vec<_>>());
+        let olds = olds.get(&at).into_iter().flatten().copied();
+        waiting.extend(olds.filter(|old| chain.insert(*old)));
     }
     chain
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole trust model; tests of one file's own rules are in that file.
 
 mod conformance;
+mod cost;
 mod forgeries;
 mod form;
 mod goldens;
