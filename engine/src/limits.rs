@@ -123,11 +123,27 @@ pub const SEQUENCE_JUMP: u64 = 1 << 20;
 /// Statements of one kind that one key may have in a library, at most. It limits how much the holder of a
 /// stolen key can write.
 pub const STATEMENTS_PER_KEY: usize = 1 << 16;
-/// Bytes of the statements of one kind that one key may have in a library, at most. Roots are not included.
+/// Bytes of the statements of one kind that one key may have in a library, at most. Roots are not included:
+/// see [`ROOTS_BYTES`].
 pub const STATEMENT_BYTES_PER_KEY: usize = 32 * 1024 * 1024;
-/// The same limit for a key that the newest root no longer names, for the kinds of which all statements are
-/// accepted. These statements are not effective. Only their sequences matter: other statements were given
-/// sequences above theirs.
+/// Roots of a library at most: more than the key changes of a library in its lifetime. For each statement, all
+/// roots are searched for its signers.
+pub const ROOTS: usize = 1024;
+/// Bytes of the roots of one library at most, whatever keys signed them: a root with all pins each month for
+/// twenty years, or thousands of roots of the usual size. No other kind counts, so no thief keeps out the root
+/// that removes its key. No rate limits them, since all of them may arrive at once at a new node.
+pub const ROOTS_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of the revocations of one library at most, whatever keys signed them: more than one stolen key can
+/// make, and no other kind counts. So the operators can always revoke a node.
+pub const REVOCATIONS_BYTES: usize = 48 * 1024 * 1024;
+/// Bytes of all other statements of one library at most, whatever keys signed them: more than the releases and
+/// channel statements of one stolen publisher's key. In memory, statements take about four times their bytes.
+/// Without this limit, the owner of one library fills the memory and the disk of a node that other libraries
+/// need too: a root may name new keys at any time, and each key has a limit of its own.
+pub const LIBRARY_STATEMENTS_BYTES: usize = 96 * 1024 * 1024;
+/// The limit of [`STATEMENT_BYTES_PER_KEY`] for a key that the newest root no longer names, for the kinds of
+/// which all statements are accepted. These statements are not effective. Only their sequences matter: other
+/// statements were given sequences above theirs.
 pub const REMOVED_BYTES_PER_KEY: usize = 4 * 1024 * 1024;
 /// Bytes of a policy's body at most.
 pub const POLICY_BYTES: usize = 48 * 1024;
@@ -185,8 +201,8 @@ pub const PIN_LIST_IDS: usize = 1400;
 pub const ROLES: usize = 64;
 /// Keys of a role at most: the same as the signatures of a statement.
 pub const ROLE_KEYS: usize = SIGNATURES;
-/// Roots in a file of roots at most: more than the key changes of a library in its lifetime.
-pub const DRAFT_ROOTS: usize = 1024;
+/// Roots in a file of roots at most: all of a library.
+pub const DRAFT_ROOTS: usize = ROOTS;
 /// Bytes of a file of roots at most.
 pub const DRAFT_BYTES: usize = 16 * 1024 * 1024;
 /// Statements in a request file at most: the roots, and the statements that show a signer the state that the
@@ -443,6 +459,9 @@ const _: () = assert!(BACKUP_FILE_BYTES <= INGEST_SMALL_BYTES);
 // A policy fits in its statement with all signatures.
 const _: () = assert!(POLICY_BYTES + 61 + SIGNATURES * 96 <= STATEMENT_BYTES && POLICY_REGIONS <= 255);
 const _: () = assert!(PASSING_BURST as usize >= CHECKPOINTS);
+// One stolen key fills a library neither with releases and channels nor with revocations.
+const _: () = assert!(LIBRARY_STATEMENTS_BYTES > 2 * STATEMENT_BYTES_PER_KEY);
+const _: () = assert!(REVOCATIONS_BYTES > STATEMENT_BYTES_PER_KEY && ROOTS_BYTES >= 128 * STATEMENT_BYTES);
 // Counts in the body of a statement take one byte, except for the pins and the excludes of a policy. The
 // lists of a root can pin all known statements of one key.
 const _: () = assert!(PIN_LISTS * PIN_LIST_IDS >= STATEMENTS_PER_KEY && PIN_LISTS <= 255);

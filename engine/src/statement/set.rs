@@ -11,7 +11,7 @@
 //! | revoke | any one operator of a known root signed it |
 //! | fresh | timekeepers of a known root signed it, and the channel is known; of each timekeeper the newest is kept |
 //! | succession | both keys signed it, and the old key is known as one of the node's; of two keys the succession with the lowest id is kept, of one key the two smallest successors, and no succession below a disputed key |
-//! | checkpoint | keys that the node has or had signed it, and not all of them were succeeded; of each key the newest [`CHECKPOINTS`] are kept |
+//! | checkpoint | keys that the node has or had signed it, and not all of them were succeeded; of each key the newest [`CHECKPOINTS`](crate::limits::CHECKPOINTS) are kept |
 //!
 //! A new release, ticket or freshness statement by a key that the newest root no longer names is not added,
 //! unless a root pins it or a known release descends from it; see `quarantine`.
@@ -28,6 +28,8 @@
 //! - After [`DISPLACED`] statements on one subject were displaced by equivalent ones, the kept ones stay.
 //!   Each of them has the same content.
 //!
+//! Where a bound of a key or of the library is reached (`share`), the first statements stay.
+//!
 //! A signature by any other key keeps a statement out: it would be another envelope of the same statement,
 //! and every node that passes a statement on could make any number of them. On a root, where people gather
 //! the signatures of a quorum by hand, such signatures are dropped instead.
@@ -35,6 +37,7 @@
 mod batch;
 mod chosen;
 mod quarantine;
+mod share;
 mod subject;
 
 use std::{
@@ -46,12 +49,12 @@ use crate::{
     error::{Error, Result},
     id::{NodeId, StatementId},
     limits::{
-        CHECKPOINTS, CLAIMS, DISPLACED, POLICIES_PER_KEY, STATEMENT_BYTES_PER_KEY, STATEMENTS_PER_KEY,
-        TICKET_OVERUSE,
+        DISPLACED, POLICIES_PER_KEY, ROOTS, STATEMENT_BYTES_PER_KEY, STATEMENTS_PER_KEY, TICKET_OVERUSE,
     },
     statement::{Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind, key_chains::KeyChains},
 };
 
+use share::Shares;
 pub(super) use subject::Subject;
 
 /// The statements of one library, with verified signatures.
@@ -71,6 +74,8 @@ pub(super) struct StatementSet {
     displaced: BTreeMap<Subject, usize>,
     /// The number and bytes of the statements of each key.
     usage: BTreeMap<(StatementKind, PublicKey), Amount>,
+    /// The bytes of all statements, whatever keys signed them.
+    shares: Shares,
     /// The parents of known releases, known or not.
     parents: BTreeSet<StatementId>,
 }
@@ -156,6 +161,9 @@ impl StatementSet {
         if superseded.contains(&statement.id()) || self.is_displaced_often(statement, superseded.len()) {
             return Ok(Decision::Done(Entry::Superseded));
         }
+        let known = is_known.then(|| statement.id());
+        let replaced = superseded.iter().chain(&known).filter_map(|id| self.get(id));
+        self.shares.check(statement, replaced.map(|said| &**said))?;
         // Last, since it costs most: unauthorized and superseded statements are refused before.
         let _ = statement.verify_signatures()?;
         Ok(Decision::Add { statement: Arc::new(statement.clone()), superseded })
@@ -168,7 +176,9 @@ impl StatementSet {
 
     fn insert(&mut self, statement: Arc<Statement>) {
         let kind = statement.kind();
+        self.shares.add(&statement);
         if let Some(before) = self.all.insert(statement.id(), Arc::clone(&statement)) {
+            self.shares.remove(&before);
             self.refund(&before);
         }
         for key in statement.signers() {
@@ -399,6 +409,11 @@ impl StatementSet {
                 )));
             }
         }
+        if self.roots.len() >= ROOTS && self.get(id).is_none() {
+            return Err(Error::Denied(format!(
+                "the library has {ROOTS} roots, and no more are taken; found a new library"
+            )));
+        }
         if self.rivals.get(&next.version).is_some_and(|rival| rival != id)
             && self.root_of(next.version).is_some_and(|effective| effective.id() != *id)
         {
@@ -435,27 +450,6 @@ impl StatementSet {
             .then(|| "the member statement is signed by no redeemer of its ticket".into()))
     }
 
-    /// The statements that are not kept once `statement` is, itself included: of some subjects only a few
-    /// statements are kept.
-    fn superseded_by(&self, statement: &Statement) -> Vec<StatementId> {
-        let Some(subject) = Subject::of(statement) else { return Vec::new() };
-        let others = self.recent.get(&subject).into_iter().flatten().filter(|id| **id != statement.id());
-        let all: Vec<&Statement> =
-            others.filter_map(|id| self.get(id)).map(|said| &**said).chain([statement]).collect();
-        let kept = match subject {
-            Subject::Fresh(_) => chosen::newest_by_key(&all, 1),
-            Subject::Checkpoint(_) => chosen::newest_by_key(&all, CHECKPOINTS),
-            Subject::Claim(..) => chosen::lowest(&all, CLAIMS),
-            Subject::Succession(..) => chosen::successors(&all),
-        };
-        all.iter().map(|said| said.id()).filter(|id| !kept.contains(id)).collect()
-    }
-
-    /// Whether a statement is not in the set because a kept one supersedes it.
-    pub(super) fn is_overtaken(&self, statement: &Statement) -> bool {
-        self.get(&statement.id()).is_none() && self.superseded_by(statement).contains(&statement.id())
-    }
-
     /// Whether the limit of displacements on the subject is reached. Of two equivalent statements the one
     /// with the lower id is kept, but their signer can make any number of them and send them in any order:
     /// without this bound each would be news.
@@ -469,6 +463,7 @@ impl StatementSet {
     /// subject.
     fn displace(&mut self, id: &StatementId) {
         let Some(old) = self.all.remove(id) else { return };
+        self.shares.remove(&old);
         let subject = Subject::of(&old);
         if old.kind().is_passing() {
             self.refund(&old);

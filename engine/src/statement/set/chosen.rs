@@ -6,9 +6,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use super::{StatementSet, Subject};
 use crate::{
     id::StatementId,
-    limits::KEY_SUCCESSORS,
+    limits::{CHECKPOINTS, CLAIMS, KEY_SUCCESSORS},
     statement::{Body, PublicKey, Statement},
 };
 
@@ -16,9 +17,32 @@ use crate::{
 /// the contradiction.
 const PROOF: usize = 2;
 
+impl StatementSet {
+    /// The statements that are not kept once `statement` is, itself included: of some subjects only a few
+    /// statements are kept.
+    pub(super) fn superseded_by(&self, statement: &Statement) -> Vec<StatementId> {
+        let Some(subject) = Subject::of(statement) else { return Vec::new() };
+        let others = self.recent.get(&subject).into_iter().flatten().filter(|id| **id != statement.id());
+        let all: Vec<&Statement> =
+            others.filter_map(|id| self.get(id)).map(|said| &**said).chain([statement]).collect();
+        let kept = match subject {
+            Subject::Fresh(_) => newest_by_key(&all, 1),
+            Subject::Checkpoint(_) => newest_by_key(&all, CHECKPOINTS),
+            Subject::Claim(..) => lowest(&all, CLAIMS),
+            Subject::Succession(..) => successors(&all),
+        };
+        all.iter().map(|said| said.id()).filter(|id| !kept.contains(id)).collect()
+    }
+
+    /// Whether a statement is not in the set because a kept one supersedes it.
+    pub(in crate::statement) fn is_overtaken(&self, statement: &Statement) -> bool {
+        self.get(&statement.id()).is_none() && self.superseded_by(statement).contains(&statement.id())
+    }
+}
+
 /// Of statements on one subject, those that are the newest of one of their signers. Two keys that sign the
 /// same body at the same time share one statement, which stays as long as it is the newest of one of them.
-pub(super) fn newest_by_key(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
+fn newest_by_key(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
     let keys: BTreeSet<_> = all.iter().flat_map(|said| said.signers()).collect();
     let by = |key| all.iter().copied().filter(move |said| said.signers().any(|by| by == key)).collect();
     keys.into_iter().flat_map(|key| newest(by(key), most)).collect()
@@ -26,7 +50,7 @@ pub(super) fn newest_by_key(all: &[&Statement], most: usize) -> BTreeSet<Stateme
 
 /// Of the successions of one key, one for each successor, and as many successors as prove that one is a
 /// thief's.
-pub(super) fn successors(all: &[&Statement]) -> BTreeSet<StatementId> {
+fn successors(all: &[&Statement]) -> BTreeSet<StatementId> {
     let mut by_successor: BTreeMap<PublicKey, Vec<&Statement>> = BTreeMap::new();
     for said in all {
         if let Body::Succession(next) = said.body() {
@@ -38,7 +62,7 @@ pub(super) fn successors(all: &[&Statement]) -> BTreeSet<StatementId> {
 
 /// Of equivalent statements, those with the lowest ids. Times are not used: a signer can always choose an
 /// earlier one.
-pub(super) fn lowest(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
+fn lowest(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
     let ids: BTreeSet<_> = all.iter().map(|said| said.id()).collect();
     ids.into_iter().take(most).collect()
 }
