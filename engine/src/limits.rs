@@ -126,20 +126,20 @@ pub const STATEMENTS_PER_KEY: usize = 1 << 16;
 /// Bytes of the statements of one kind that one key may have in a library, at most. Roots are not included:
 /// see [`ROOTS_BYTES`].
 pub const STATEMENT_BYTES_PER_KEY: usize = 32 * 1024 * 1024;
-/// Roots of a library at most: more than the key changes of a library in its lifetime. For each statement, all
-/// roots are searched for its signers.
+/// Roots of a library at most: more than the key changes of a library in its lifetime. For each statement,
+/// all roots are searched for its signers.
 pub const ROOTS: usize = 1024;
 /// Bytes of the roots of one library at most, whatever keys signed them: a root with all pins each month for
-/// twenty years, or thousands of roots of the usual size. No other kind counts, so no thief keeps out the root
-/// that removes its key. No rate limits them, since all of them may arrive at once at a new node.
+/// twenty years, or thousands of roots of the usual size. No other kind counts, so no thief keeps out the
+/// root that removes its key. No rate limits them, since all of them may arrive at once at a new node.
 pub const ROOTS_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of the revocations of one library at most, whatever keys signed them: more than one stolen key can
 /// make, and no other kind counts. So the operators can always revoke a node.
 pub const REVOCATIONS_BYTES: usize = 48 * 1024 * 1024;
-/// Bytes of all other statements of one library at most, whatever keys signed them: more than the releases and
-/// channel statements of one stolen publisher's key. In memory, statements take about four times their bytes.
-/// Without this limit, the owner of one library fills the memory and the disk of a node that other libraries
-/// need too: a root may name new keys at any time, and each key has a limit of its own.
+/// Bytes of all other statements of one library at most, whatever keys signed them: more than the releases
+/// and channel statements of one stolen publisher's key. In memory, statements take about four times their
+/// bytes. Without this limit, the owner of one library fills the memory and the disk of a node that other
+/// libraries need too: a root may name new keys at any time, and each key has a limit of its own.
 pub const LIBRARY_STATEMENTS_BYTES: usize = 96 * 1024 * 1024;
 /// The limit of [`STATEMENT_BYTES_PER_KEY`] for a key that the newest root no longer names, for the kinds of
 /// which all statements are accepted. These statements are not effective. Only their sequences matter: other
@@ -508,3 +508,9 @@ const _: () = assert!(1 << RECORD_WINDOW_LOG == CHUNK_BYTES && PAGE_BYTES <= CHU
 const _: () = assert!(2 * GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);
 // An entry of a record fits in a block.
 const _: () = assert!(RECORD_BLOCK_BYTES >= 2 * (PATH_BYTES + 128));
+/// Threads of a restore that write small files. The other two threads move files and fetch bytes, and the
+/// kernel lets only one thread at a time change a folder: more threads would wait for each other.
+pub const RESTORE_MAKERS: usize = 2;
+/// Shares of small files that wait for a thread at most: about two batches, so that the next one can be
+/// fetched meanwhile.
+pub const RESTORE_QUEUE_SHARES: usize = 16;

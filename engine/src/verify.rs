@@ -132,8 +132,8 @@ pub fn mark_full(store: &dyn Objects, header: &Commitment, visitor: &mut dyn Vis
     Ok(walked)
 }
 
-/// Whether everything below a class header is held, without trust in marks. Stops at the first missing object;
-/// reads every page before it, and no chunk.
+/// Whether everything below a class header is held, without trust in marks. Stops at the first missing
+/// object; reads every page before it, and no chunk.
 ///
 /// # Errors
 ///

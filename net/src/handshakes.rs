@@ -115,9 +115,9 @@ mod tests {
         Load { half_open, half_open_at_site, proved_at_site, oldest_at_site, ..Load::default() }
     }
 
-    /// Symptom: sixteen handshakes that one machine began and never completed kept all others behind its address
-    /// out, for as long as it began new ones. Cause: a newcomer was ignored while the places of its address
-    /// were taken.
+    /// Symptom: sixteen handshakes that one machine began and never completed kept all others behind its
+    /// address out, for as long as it began new ones. Cause: a newcomer was ignored while the places of its
+    /// address were taken.
     #[tokio::test(start_paused = true)]
     async fn stalled_handshakes_give_way_to_others_behind_their_address() {
         let (site, other): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());

@@ -7,8 +7,8 @@ use std::{
     thread,
 };
 
-/// Starts `count` threads at one time, and ends them; each with a stack of this size, or of the system's usual
-/// one. The answer holds for the moment only: another process of the user may take the threads.
+/// Starts `count` threads at one time, and ends them; each with a stack of this size, or of the system's
+/// usual one. The answer holds for the moment only: another process of the user may take the threads.
 ///
 /// # Errors
 ///

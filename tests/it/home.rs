@@ -203,8 +203,8 @@ fn a_command_of_root_leaves_the_home_to_its_owner() -> Result<()> {
     Ok(())
 }
 
-/// Symptom: files of root that an older version had left in a user's home stayed there, and the user's node did
-/// not start. A command of root gives them back: those alone that lie in the home.
+/// Symptom: files of root that an older version had left in a user's home stayed there, and the user's node
+/// did not start. A command of root gives them back: those alone that lie in the home.
 #[test]
 fn a_command_of_root_gives_files_of_root_to_the_owner() -> Result<()> {
     if !rustix::process::geteuid().is_root() {

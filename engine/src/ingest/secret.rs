@@ -24,8 +24,8 @@ pub const KEY_ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 /// The beginning of a backup of a home; a line end and [`KEY_ARMOR`] follow.
 pub const BACKUP_HEADING: &str = "chuan-home-backup-1";
 
-/// The value of the first field, `format`, of a record of signed statements, which is JSON. A node keeps it in
-/// the folder of its user, outside the home; it names the machine and counts the releases of each key.
+/// The value of the first field, `format`, of a record of signed statements, which is JSON. A node keeps it
+/// in the folder of its user, outside the home; it names the machine and counts the releases of each key.
 pub const RECORD_FORMAT: &str = "chuan-signed-record-1";
 
 /// The beginning of every version of a record, without white space and without its number.
@@ -142,8 +142,8 @@ mod tests {
         format!("chuan-secret-key-{number} {}\n", "0f".repeat(32))
     }
 
-    /// Symptom: `publish ~` published `.local/state/chuan`, with the id of the machine and the number of releases
-    /// of each key.
+    /// Symptom: `publish ~` published `.local/state/chuan`, with the id of the machine and the number of
+    /// releases of each key.
     #[test]
     fn records_of_signed_statements_are_recognised() {
         for text in [

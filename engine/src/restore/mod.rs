@@ -20,6 +20,7 @@ mod disk;
 mod escape_tests;
 mod failures;
 mod fetch;
+mod hard_links;
 mod held;
 #[cfg(test)]
 mod home_tests;
@@ -82,6 +83,7 @@ use crate::{
     error::{Error, Result},
     home::{Protected, home_around},
     id::{ChunkId, PageId},
+    limits::{RESTORE_MAKERS, RESTORE_QUEUE_SHARES},
     manifest::{EntryKind, PageSource},
     progress::{Counts, Progress},
     store::Objects,
@@ -103,7 +105,7 @@ use locks::Locks;
 use plan::Plan;
 use record::Files;
 use select::{Paths, Selection};
-use small::{MAKERS, Outlet, QUEUE_SHARES};
+use small::Outlet;
 use stat::DiskKind;
 use temp::TempNames;
 use write::{Failed, Written};
@@ -244,7 +246,7 @@ pub fn restore(
     let plan = Plan::new(selection.entries(), last, disk, |path: &[u8]| paths.has(path), rules);
 
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
-    let (shares, shares_in) = bounded(QUEUE_SHARES);
+    let (shares, shares_in) = bounded(RESTORE_QUEUE_SHARES);
     let fetcher = Fetcher {
         store,
         destination: reading,
@@ -269,7 +271,7 @@ pub fn restore(
     let unfinished = writing.begin()?;
     let journal = record.and_then(Journal::begin);
     let (written, outcome) = thread::scope(|scope| {
-        for number in 0..MAKERS {
+        for number in 0..RESTORE_MAKERS {
             let (unfinished, shares_in) = (unfinished.clone(), shares_in.clone());
             scope.spawn(move || small::make(number, &unfinished, &shares_in));
         }

@@ -2,8 +2,8 @@
 //! written whole, with its mode and time, under a name in the folder of unfinished files. The writing half
 //! moves it to its path when its turn comes, so the order of all changes in the destination stays.
 //!
-//! The fetching half sends the files of a batch in shares to these threads, and the batch with the channels of
-//! their results to the writing half. Nothing here uses a path of the release.
+//! The fetching half sends the files of a batch in shares to these threads, and the batch with the channels
+//! of their results to the writing half. Nothing here uses a path of the release.
 
 use std::{io, sync::Arc};
 
@@ -25,13 +25,8 @@ use crate::{
     xattr::Xattrs,
 };
 
-/// Threads that write small files. The other two threads move files and fetch bytes, and the kernel lets only
-/// one thread at a time change a folder: more threads would wait for each other.
-pub(super) const MAKERS: usize = 2;
 /// Files of one share at most: several shares of a batch are written at once.
 const SHARE_FILES: usize = 64;
-/// Shares that wait for a thread at most: about two batches, so that the next one can be fetched meanwhile.
-pub(super) const QUEUE_SHARES: usize = 16;
 /// Folders of one thread. The files of a share are moved out of one while the next share is created in the
 /// other, so that two threads rarely wait for one folder.
 const FOLDERS: usize = 2;

@@ -5,7 +5,7 @@
 //! the bytes to write, and their source, are decided before. A step that fails is listed, and the next step
 //! follows; only a full or read-only destination ends the work.
 
-use std::{fs::File, io, ops::Range, os::fd::AsFd};
+use std::{fs::File, ops::Range, os::fd::AsFd};
 
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
@@ -13,7 +13,7 @@ use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens};
 
 use super::{
     action::{OnDisk, content_id},
-    destination::{Destination, has_no_links},
+    destination::Destination,
     failures::Failures,
     journal::Journal,
     locks::Hold,
@@ -174,12 +174,12 @@ pub(super) fn write(
 }
 
 /// The state of the writing thread.
-struct Writer {
-    done: Written,
+pub(super) struct Writer {
+    pub(super) done: Written,
     buffer: Buffer,
     open: Option<Unfinished>,
     /// Whether the destination has refused a hard link, which is logged once.
-    is_without_links: bool,
+    pub(super) is_without_links: bool,
 }
 
 /// A file that is being written.
@@ -378,7 +378,7 @@ impl Writer {
 
     /// Sets the extended attributes of a file, if that was requested. A failure is listed, and the file
     /// stays: its content is more than its attributes.
-    fn set_xattrs(&mut self, file: &File, target: &Target) {
+    pub(super) fn set_xattrs(&mut self, file: &File, target: &Target) {
         if let Some(wanted) = &target.xattrs
             && let Err(error) = xattr::set(file, wanted)
         {
@@ -387,7 +387,7 @@ impl Writer {
         }
     }
 
-    fn finish(&mut self, target: &Target, temp: &Temp) -> Result<()> {
+    pub(super) fn finish(&mut self, target: &Target, temp: &Temp) -> Result<()> {
         if !target.over_folder {
             return self.done.destination.finish(&target.path, temp, target.is_new);
         }
@@ -421,64 +421,7 @@ impl Writer {
         self.look(target)
     }
 
-    /// Makes a path a hard link to the file at `first`, unless it is one already.
-    fn link(&mut self, target: &Target, first: &str) -> Result<Stat> {
-        let unsafe_link = || {
-            Error::Busy(format!(
-                "{:?} is a hard link to {first:?}, which could not be restored or changed meanwhile",
-                target.path
-            ))
-        };
-        if self.done.failures.has(first) {
-            return Err(unsafe_link());
-        }
-        let found = self.done.destination.look(first)?.filter(|found| found.kind == DiskKind::File);
-        let found = found.filter(|found| (found.mark.size, found.mark.mtime) == (target.size, target.mtime));
-        let found = found.ok_or_else(unsafe_link)?;
-        if let Some(now) = self.done.destination.look(&target.path)?
-            && now.is_same(&found)
-        {
-            return Ok(now);
-        }
-        let temp = match self.done.destination.create_hard_link(&target.path, first, &found) {
-            Ok(temp) => temp,
-            Err(error) if has_no_links(&error) => return self.copy_of(target, first, &error),
-            Err(error) => return Err(error),
-        };
-        let put = self.finish(target, &temp);
-        if put.is_err() {
-            temp.discard();
-        }
-        put?;
-        if let Some(journal) = &mut self.done.journal {
-            journal.linked(first);
-        }
-        self.look(target)
-    }
-
-    /// Writes a file of its own where the file system refuses a hard link to the file at `first`.
-    fn copy_of(&mut self, target: &Target, first: &str, refused: &Error) -> Result<Stat> {
-        if !std::mem::replace(&mut self.is_without_links, true) {
-            tracing::warn!("hard links are written as files of their own: {refused}");
-        }
-        let changed = || Error::Busy(format!("{first:?} in the destination changed while it was copied"));
-        let mut from = self.done.destination.open_file(first)?.ok_or_else(changed)?;
-        let (mut file, temp) = self.done.destination.create(&target.path, false)?;
-        let copied = io::copy(&mut from, &mut file).map_err(|error| failed(target, error));
-        let put = copied.and_then(|bytes| if bytes == target.size { Ok(()) } else { Err(changed()) });
-        let put = put.and_then(|()| {
-            self.set_xattrs(&file, target);
-            set(&file, target)?;
-            self.finish(target, &temp)
-        });
-        if put.is_err() {
-            temp.discard();
-        }
-        put?;
-        Stat::of(&file).map_err(|error| failed(target, error))
-    }
-
-    fn look(&mut self, target: &Target) -> Result<Stat> {
+    pub(super) fn look(&mut self, target: &Target) -> Result<Stat> {
         let gone = || Error::Busy(format!("{:?} in the destination vanished while it was made", target.path));
         self.done.destination.look(&target.path)?.ok_or_else(gone)
     }
@@ -522,7 +465,7 @@ pub(super) fn times(target: &Target) -> Timestamps {
 }
 
 /// Sets mode and time.
-fn set(file: impl AsFd, target: &Target) -> Result<()> {
+pub(super) fn set(file: impl AsFd, target: &Target) -> Result<()> {
     let mode = Mode::from_bits_truncate(target.mode.into());
     fchmod(&file, mode).and_then(|()| futimens(&file, &times(target))).map_err(|error| {
         Error::io(format!("setting mode and time of {:?} in the destination", target.path), error.into())

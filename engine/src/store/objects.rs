@@ -168,8 +168,8 @@ impl<S: Objects + ?Sized> PageSource for S {
     }
 }
 
-/// The error for an object that is not held; `file` begins its text. An object that was held and is damaged is
-/// no missing one: its disk needs a look.
+/// The error for an object that is not held; `file` begins its text. An object that was held and is damaged
+/// is no missing one: its disk needs a look.
 pub(crate) fn not_held<S: Objects + ?Sized>(store: &S, id: ObjectId, file: &str) -> Error {
     let object = match id {
         ObjectId::Chunk(id) => format!("chunk {}", id.short()),

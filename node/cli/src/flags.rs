@@ -1,7 +1,7 @@
 //! Options and commands in the texts of a node. A node writes "the option `max-delete`", since its caller
 //! may be a program; here it becomes `--max-delete`. A command that a text names gets the `--home` of this
-//! command, so that it runs as printed. A text that a user wrote, such as the message of a release, stays as it
-//! is: [`theirs`] marks it.
+//! command, so that it runs as printed. A text that a user wrote, such as the message of a release, stays as
+//! it is: [`theirs`] marks it.
 
 use std::{borrow::Cow, path::Path, sync::OnceLock};
 
@@ -19,8 +19,8 @@ const THERE: &str = " there";
 /// Commands that texts name for another node, or that need no home.
 const ELSEWHERE: [&str; 6] = ["completions", "grant", "id", "invite", "key", "root"];
 
-/// Stands on both sides of a backtick in a text that a user wrote. Unicode has no character of this number, so
-/// no text has it.
+/// Stands on both sides of a backtick in a text that a user wrote. Unicode has no character of this number,
+/// so no text has it.
 const THEIRS: char = '\u{fdd0}';
 
 /// The home that the command line names, as it is typed in a shell.
@@ -112,8 +112,8 @@ mod tests {
         assert_eq!(["/srv/a", "a b", "it's", "影"].map(quoted), ["/srv/a", "'a b'", r"'it'\''s'", "影"]);
     }
 
-    /// Symptom: a release message with a command in backticks was listed with the `--home` of the machine that
-    /// listed it.
+    /// Symptom: a release message with a command in backticks was listed with the `--home` of the machine
+    /// that listed it.
     #[test]
     fn a_text_of_a_user_stays_as_it_is() {
         let message = "then `chuan pull films`, with the option `yes`";

@@ -5,8 +5,8 @@ use tracing_subscriber::{EnvFilter, Registry, layer::SubscriberExt, reload, util
 
 use super::{colours, escape::LogWriter};
 
-// Each level has `quinn_udp=error`: that crate warns of every datagram that the system does not send, with the
-// debug output of the error; a dial that fails says so itself.
+// Each level has `quinn_udp=error`: that crate warns of every datagram that the system does not send, with
+// the debug output of the error; a dial that fails says so itself.
 /// The level of every process: failures of its own that no command reports.
 const QUIET: &str = "warn,quinn_udp=error";
 /// The level of a serving node: acts of peers, and changes here.

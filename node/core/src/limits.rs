@@ -25,3 +25,5 @@ pub(crate) const CLAIM_PERIOD: Duration = Duration::from_secs(60);
 pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it waits after that for the commands that it has cancelled.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(10);
+/// How long all sources of a pull may be silent before it says for which it waits.
+pub(crate) const PULL_SILENCE: Duration = Duration::from_secs(1);

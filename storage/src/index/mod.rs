@@ -373,8 +373,8 @@ fn failed(generation: &Generation, error: &rocksdb::Error, access: Access) -> Er
 
 /// Whether an error means that the index itself is damaged: one of its files is missing or unreadable, or
 /// else the error's kind says so. A system cause takes precedence over the kind: RocksDB also reports a table
-/// as corrupt that it could not open. A write that the disk refuses damages nothing: the position in the index
-/// says how far it is complete.
+/// as corrupt that it could not open. A write that the disk refuses damages nothing: the position in the
+/// index says how far it is complete.
 fn is_damage(error: &rocksdb::Error, access: Access) -> bool {
     match cause(error) {
         Some(libc::EIO) if access == Access::Write => false,

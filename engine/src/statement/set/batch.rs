@@ -24,9 +24,9 @@ impl StatementSet {
     /// outcomes.
     ///
     /// After the first pass, a statement is considered only if one that was added since may have made it
-    /// addable. A release waits for a release that descends from it, or for more signatures on itself. So each
-    /// release is considered a few times, however long their chains are. Of the other kinds, all that wait are
-    /// considered again, and after a root all kinds.
+    /// addable. A release waits for a release that descends from it, or for more signatures on itself. So
+    /// each release is considered a few times, however long their chains are. Of the other kinds, all that
+    /// wait are considered again, and after a root all kinds.
     pub(in crate::statement) fn add_all(&mut self, order: &mut [&mut (&Statement, Result<Entry>)]) -> Work {
         let mut releases: BTreeMap<StatementId, Vec<usize>> = BTreeMap::new();
         let mut others = Vec::new();

@@ -1,5 +1,6 @@
 //! The bytes of all statements of a library. A key's quota does not bound them: a root names new keys, and a
-//! ticket admits new nodes. Each share is full for itself: no statement of one share keeps out one of another.
+//! ticket admits new nodes. Each share is full for itself: no statement of one share keeps out one of
+//! another.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +33,8 @@ impl Shares {
         *bytes = bytes.saturating_sub(statement.bytes().len());
     }
 
-    /// Fails where the share of a statement is full, without the statements of the same kind that it replaces.
-    /// A statement that takes no more room than those is always within it.
+    /// Fails where the share of a statement is full, without the statements of the same kind that it
+    /// replaces. A statement that takes no more room than those is always within it.
     pub(super) fn check<'a>(
         &self,
         statement: &Statement,

@@ -80,7 +80,8 @@ pub struct ChannelMoved {
     pub before: Option<String>,
     /// That release's sequence.
     pub before_sequence: Option<u64>,
-    /// How many releases readers of the channel lose by the move; 0 where its release contains the one before.
+    /// How many releases readers of the channel lose by the move; 0 where its release contains the one
+    /// before.
     #[serde(default)]
     pub releases_back: u64,
     /// The sequences of these releases, ascending; at most 1,000.

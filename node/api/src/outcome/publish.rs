@@ -110,8 +110,8 @@ pub struct Published {
     /// The sequence of the release to which `live` points.
     #[serde(default)]
     pub live_sequence: u64,
-    /// The statement that moved `live` back, where this release replaces that: `live` moves on with it. Absent
-    /// if there is none.
+    /// The statement that moved `live` back, where this release replaces that: `live` moves on with it.
+    /// Absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<MoveRow>,
     /// Files in the classes.

@@ -224,7 +224,8 @@ pub struct Contact {
     pub answered_ms: Option<i64>,
     /// Seconds since then.
     pub answered_age_seconds: Option<u64>,
-    /// `ok`, or the code of the error: `peer` (not reached, or the connection broke), `denied`, `missing`, `busy`.
+    /// `ok`, or the code of the error: `peer` (not reached, or the connection broke), `denied`, `missing`,
+    /// `busy`.
     pub answer: Option<String>,
     /// The error, for people.
     pub message: Option<String>,

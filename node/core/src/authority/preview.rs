@@ -1,5 +1,5 @@
-//! The losses of an act: nodes that lose rights, channels that leave releases. An act that takes more than the
-//! command line names needs a confirmation: the option `yes`, or an answer on a terminal.
+//! The losses of an act: nodes that lose rights, channels that leave releases. An act that takes more than
+//! the command line names needs a confirmation: the option `yes`, or an answer on a terminal.
 
 use chuan_engine::{
     id::NodeId,

@@ -1,5 +1,5 @@
-//! How long a command waits for the answers of peers. A pure chooser: the peers that have not answered, and the
-//! time so far, give the end of the wait.
+//! How long a command waits for the answers of peers. A pure chooser: the peers that have not answered, and
+//! the time so far, give the end of the wait.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The peers that did not answer in time, mirrored in `H/silent.json`. For a short time commands wait less for
-//! them. Owns that file, which may be deleted.
+//! The peers that did not answer in time, mirrored in `H/silent.json`. For a short time commands wait less
+//! for them. Owns that file, which may be deleted.
 
 use std::{
     collections::BTreeMap,

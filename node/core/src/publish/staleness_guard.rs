@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// Asks peers for statements of a library, and returns how long it waited for them. Fails if peers know
-/// statements of `publisher` that this home lacked, or if this home is behind the channel `live`. If no peer is
-/// reached, the home must have all that `publisher` has signed on this machine.
+/// statements of `publisher` that this home lacked, or if this home is behind the channel `live`. If no peer
+/// is reached, the home must have all that `publisher` has signed on this machine.
 pub(super) async fn check(
     services: &Arc<Services>,
     id: &LibraryId,

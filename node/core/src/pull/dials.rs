@@ -13,11 +13,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::progress::SILENCE;
 use crate::{
     busy::{BusyPeer, is_busy},
     exit::{Failure, Result},
     job::Job,
+    limits::PULL_SILENCE,
     net_error::net_failure,
     peers::{KnownPeers, Source},
     services::Services,
@@ -60,7 +60,7 @@ impl<'a> Dials<'a> {
         let begun = services.context.clock.instant();
         let busy = sources.iter().map(|_| BusyPeer::default()).collect();
         let (order, dialling, links) = (DialOrder::new(sources.len()), JoinSet::new(), BTreeMap::new());
-        let told_at = Some(begun + SILENCE);
+        let told_at = Some(begun + PULL_SILENCE);
         Self { services, socket, job, id, sources, busy, order, begun, dialling, links, told_at }
     }
 

@@ -13,9 +13,6 @@ use crate::{
 /// The time between two progress events: short, so that the last one of a killed pull is nearly exact.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// How long all sources may be silent before the pull says for which it waits.
-pub(super) const SILENCE: Duration = Duration::from_secs(1);
-
 /// Reports the progress of a fetch. The total is the content of the release; content that is held counts as
 /// done when the fetch finds it.
 pub(super) fn progress_of(job: Job, clock: Clock) -> impl FnMut(&Report) + Send + 'static {

@@ -62,8 +62,8 @@ fn seen(order: &'static [usize], down: &'static [usize]) -> Seen {
     seen.unwrap()
 }
 
-/// Symptom: a source that was off cost each pull five seconds, after one of which it was named. Cause: sources
-/// were dialled one after the other.
+/// Symptom: a source that was off cost each pull five seconds, after one of which it was named. Cause:
+/// sources were dialled one after the other.
 #[test]
 fn a_dead_source_costs_a_stagger() {
     let alone = seen(&[0], &[]);

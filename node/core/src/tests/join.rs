@@ -76,7 +76,8 @@ async fn an_address_that_is_not_valid_in_a_ticket_is_left_out() {
     assert_eq!(invited.addresses, [own, other]);
 }
 
-/// Symptom: a node that joined through a mirror never found the origin, although the ticket named its address:
+/// Symptom: a node that joined through a mirror never found the origin, although the ticket named its
+/// address:
 /// `pull` asked the mirror only, and was behind. Cause: of a ticket with several redeemers, only the address
 /// that answered was kept.
 #[tokio::test(flavor = "multi_thread")]

@@ -217,8 +217,8 @@ async fn a_lost_ledger_is_recovered_library_by_library() {
 
 /// Symptom: after a rebuild of the index, `verify` no longer found content that an old release had lost.
 /// Cause: only the old index knew which releases were whole.
-/// Another symptom: every other release then counted as incomplete, and no channel moved here any more. Cause:
-/// one lost object made all marks useless, and nothing replaced them.
+/// Another symptom: every other release then counted as incomplete, and no channel moved here any more.
+/// Cause: one lost object made all marks useless, and nothing replaced them.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_content_of_a_release_is_found_without_the_old_index() {
     let place = Place::new();

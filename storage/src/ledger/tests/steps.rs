@@ -213,7 +213,8 @@ fn a_failed_sync_at_every_step_poisons() {
 }
 
 /// Symptom: a disk without room for the rename of a compaction ended the command with "the system refused to
-/// read or write", as its next write then did. Cause: the poison kept the text of the error, and not its kind.
+/// read or write", as its next write then did. Cause: the poison kept the text of the error, and not its
+/// kind.
 #[test]
 fn no_room_for_a_sync_or_a_rename_is_a_full_disk_for_later_writes_too() {
     let mut seen = 0;
