@@ -25,6 +25,10 @@ async fn a_pull_does_not_wait_for_a_source_that_is_silent() {
         node.join(ticket(&origin).await).await.unwrap();
     }
     gone.close().await;
+    // The mirror knows all members now, and does not know yet that there is more.
+    pull(&mirror).await.unwrap();
+    place.write("a.mp4", "two, and longer");
+    place.publish(&origin).await.unwrap();
     // A socket that takes datagrams and answers none.
     let hole = UdpSocket::bind("127.0.0.1:0").unwrap();
     hole.set_nonblocking(true).unwrap();
