@@ -80,6 +80,21 @@ mod tests {
         assert_eq!(lines(text), "skipped: esc\\u{1b}[31m\n\\u{202e}电影 (é)\\u{2066}\\u{85}");
     }
 
+    /// Each of them, at both ends of its range: a list that lacks one would pass a test of two.
+    #[test]
+    fn no_active_character_reaches_a_terminal() {
+        let active = [
+            '\u{0}', '\u{1f}', '\u{7f}', '\u{80}', '\u{9f}', '\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}',
+            '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}',
+        ];
+        for c in active {
+            assert_eq!(line(&format!("a{c}b")), format!("a{}b", c.escape_default()));
+        }
+        for c in [' ', '~', '\u{a0}', '\u{200d}', '\u{2027}', '\u{202f}', '\u{2065}', '\u{206a}'] {
+            assert_eq!(line(&format!("a{c}b")), format!("a{c}b"), "{}", c.escape_default());
+        }
+    }
+
     #[test]
     fn json_keeps_its_meaning() {
         let value = serde_json::json!({ "path": "a\u{202e}\u{7f}\u{9b}\n电影\u{1b}" });
