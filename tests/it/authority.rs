@@ -105,6 +105,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["statements", "export", "films", &file("films.statements")],
         &["statements", "import", &file("films.statements")],
         &["completions", "bash"],
+        &["man", &file("man")],
         &["ledger", "show"],
         &["policy", "show", "films"],
     ];

@@ -61,7 +61,7 @@ fn the_comparison_with_peers_runs_to_its_end() -> Result<()> {
             "{line}\n{errors}"
         );
     }
-    ensure!(text.matches("**chuan**").count() == 10, "{text}");
+    ensure!(text.matches("**chuan**").count() == 11, "{text}");
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
     ensure!(!text.contains(dir.path().to_string_lossy().as_ref()) && !text.contains(host.trim()), "{text}");
     ensure!(std::fs::read_dir(&work)?.next().is_none(), "the benchmark left something behind");

@@ -177,7 +177,7 @@ fn a_publish_of_root_reads_nothing_of_root_behind_a_link() -> Result<()> {
     let Some(place) = Place::new()? else { return Ok(()) };
     let home = place.begin(NOBODY)?;
     symlink(place.path("roots"), place.path("source"))?;
-    let output = home.output(["publish", &place.text("source"), "-l", "linked"])?;
+    let output = home.output(["publish", &place.text("source"), "-l", "linked", "--found"])?;
     ensure!(output.status.code() == Some(GAPS), "{}", String::from_utf8_lossy(&output.stderr));
     let output = home.output(["publish", &place.text("roots"), "-l", "named"])?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

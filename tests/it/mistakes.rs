@@ -215,7 +215,7 @@ fn a_first_publish_that_fails_does_not_hide_the_warning_about_the_keys() -> Resu
     fs::write(&ignore, "[z-a]\n")?;
     let failed = publish(&[])?;
     ensure!(failed.status.code() == Some(INVALID), "{failed:?}");
-    ensure!(String::from_utf8_lossy(&failed.stderr).contains("home backup FILE"), "{failed:?}");
+    ensure!(keys()? == 1, "a library was founded for a publish that cannot succeed");
     fs::remove_file(&ignore)?;
     let published = publish(&[])?;
     let text = String::from_utf8_lossy(&published.stdout);

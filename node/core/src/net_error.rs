@@ -100,7 +100,7 @@ mod tests {
             unreachable("node c", "it restarted"),
             Failure::missing("node d has no release"),
         ];
-        let remedy = "check that it runs (`chuan serve`) and that UDP gets through";
+        let remedy = "check that it runs (`chuan serve` there) and that UDP gets through";
         assert_eq!(
             causes(&failures),
             format!(

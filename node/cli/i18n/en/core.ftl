@@ -116,7 +116,6 @@ encode-what-was-signed-here = encode what was signed here: { $error }
 the-revocation-of-node-by-key = the revocation of node { $node } by key { $by } ends: { $reason }
 node-is-no-member-any-more = node { $name } { $node } is no member any more
 node-loses-rights = node { $name } { $node } loses rights
-channel-moves-back-from-release-to = channel { $name } moves back from release { $before } to { $sequence }
 channel-has-no-release-any-more = channel { $name } has no release any more; it points to release { $before } now
 has-no-lists-of-pins-of = { $beside } has no lists of pins of library { $library }; put the right file beside { $path }
 the-root-that-proposes-is-not = the root that { $path } proposes is not signed by enough keys ({ $waiting } could sign); `chuan root sign { $path }`
@@ -240,7 +239,6 @@ region-has-half-of-all-bound = region { $region } has half of all bound nodes or
 
 ## node/core/src/authority/preview.rs
 
-this-takes-rights-from-look-at = this takes rights from { $nodes }; look at them with the option `dry-run`, and confirm it with the option `yes`
 and-more = {" "}and { $more } more
 
 ## node/core/src/authority/publish.rs
@@ -327,7 +325,6 @@ cannot-encode-a-record = cannot encode a record: { $error }
 ## node/core/src/commands/join.rs
 
 the-ticket-has-no-address = the ticket has no address
-the-key-of-this-node-was = the key of this node was replaced, and a ticket admits a new node under its first key only; on a machine with an operator key of { $label }, `chuan grant { $node }` with the option `library { $label }`, the option `node-key { $key }` and the option `all-classes` (or some classes), and `chuan statements export { $label } FILE`; here `chuan statements import FILE` and `chuan pull { $label }` with the option `from HOST:PORT`
 through-as = through { $redeemer } as { $role }
 this-node-knows-that-its-membership = this node knows that its membership has ended; ask an operator to grant it again
 the-answer-to-the-ticket-is = the answer to the ticket is incomplete: { $error }
@@ -338,7 +335,6 @@ the-answer-to-the-ticket-does = the answer to the ticket does not make this node
 verify-found-damaged-and-missing = verify found { $corrupt } damaged and { $missing } missing
 valid-records-are-not-in-the = { $unindexed } valid records are not in the index; `chuan rebuild` adds them
 class-header-is-not-held = { $context }: class header { $commitment } is not held
-the-index-was-rebuilt-records-are = the index was rebuilt; { $lost } records are damaged
 page-is-not-held = { $context }: page { $page } is not held
 chunk-bytes-is-not-held = { $context }: chunk { $chunk } ({ $chunk2 } bytes) is not held
 class-is-not-whole = { $context }: class { $header } is not whole
@@ -542,8 +538,6 @@ nothing-of-is-here-yet-chuan = nothing of { $library }@{ $name } is here yet; `c
 has-no-release-here-chuan-releases = { $name } has no release { $id } here; `chuan releases { $name }` lists them
 classes-not-granted-to-this-node = {" "}(classes not granted to this node: { $absent })
 no-file-in-chuan-ls-lists = no file `{ $path }` in { $asked }{ $elsewhere }; `chuan ls { $asked }` lists them
-release-of-is-not-held-here = release { $sequence } of { $name } is not held here; `chuan pull { $name }` fetches the current one
-no-class-of-release-of-is = no class of release { $sequence } of { $name } is granted to this node, or none was pulled; `chuan pull { $name }` fetches the granted ones
 may-have-been-out-of-date = may have been out of date for { $age_ms } s
 is-of-unknown-age = is of unknown age
 and-class-allows-s-max-stale = { $library }@{ $channel } { $since }, and class `{ $class }` allows { $allowed } s (max_stale): `chuan pull { $library }` from a node that a timekeeper reaches, or name the release, { $library }@{ $sequence }
@@ -595,7 +589,6 @@ a-pull-ended-without-a-release = a pull ended without a release
 
 ## node/core/src/pull/progress.rs
 
-waiting-for-at-no-answer-yet = waiting for { $name } at { $source }: no answer yet
 
 ## node/core/src/pull/seek.rs
 
@@ -665,8 +658,6 @@ statements-would-have-to-be-pinned = { $all } statements would have to be pinned
 
 founds-the-library = founds the library { $new }
 renames-the-library-from-to = renames the library from { $old } to { $new }
-pins-one-statement-which-stays-effective = pins one statement, which stays effective without its signer's key
-pins-statements-which-stay-effective-without = pins { $more } statements, which stay effective without their signers' keys
 no-longer-pins-of-the-statements = no longer pins { $fewer } of the statements that were pinned before
 pins-revocations-by-key-in-a = pins revocations by key { $key } in a list, { $list }
 to-be-renewed-by = to be renewed by: { $before } -> { $expiry }
@@ -677,3 +668,55 @@ threshold-7 = { $what } threshold{ $scope }: { $after }
 removes-the-role-it-has-no = removes the { $what } role{ $scope }: it has no key left
 for-class = {" "}for class { $one }
 for-classes = {" "}for classes { $several }
+
+found-the-library = found the library { $v1 }?
+no-library-is-known-here-this-home = no library { $v1 } is known here; this home has { $v2 }
+file-or-folder = file or folder
+files-or-folders = files or folders
+note-gave-of-root-in-to-the = note: gave { $v1 } of root in { $v2 } to the owner of the home
+write-the-help = write the help
+not-pinned-are-earlier-moves-of-channels = not pinned are earlier moves of channels and superseded grants: `chuan history` marks such moves
+pins-one-statement-which-stays-effective-without = pins one statement, which stays effective without its signer's key; { $v1 }
+pins-statements-which-stay-effective-without-their = pins { $v1 } statements, which stay effective without their signers' keys; { $v2 }
+is-no-longer-in-the-effective-history = `{ $v1 }` is no longer in the effective history of { $v2 }: the root no longer names the operator of that move; `chuan channel set { $v3 } { $v4 } { $v5 }` moves it there
+is-revoked-since-utc-admit-it-again = { $v1 } is revoked since { $v2 } UTC; admit it again with `chuan grant { $v3 }` with the option `library { $v4 }` and the option `all-classes` (or some classes)
+channel-leaves-which-does-not-contain = channel { $v1 } leaves { $v2 } { $v3 }, which { $v4 } does not contain
+channel-would-have-no-release-any-more = channel { $v1 } would have no release any more
+this-takes-rights-from = this takes rights from { $v1 }
+look-at-it-with-the-option-and = { $v1 }; look at it with the option `dry-run`, and confirm it with the option `yes`
+no-library-is-known-here-this-home-2 = no library { $v1 } is known here; this home has { $v2 }. If the name is right, give the option `found` to found another library
+the-keys-of-are-in-only-copies = the keys of { $v1 } are in { $v2 } only: `chuan home backup FILE` copies them to another disk
+has-nothing-to-publish-give-the-option = { $v1 } has nothing to publish; give the option `allow-empty` to found an empty library { $v2 }
+the-key-of-this-node-was-replaced = the key of this node was replaced, and a ticket admits a new node under its first key only; on a machine with an operator key of { $v1 }, `chuan grant { $v2 }` with the option `library { $v3 }`, the option `node-key { $v4 }` and the option `all-classes` (or some classes), and `chuan statements export { $v5 } FILE` there; here `chuan statements import FILE` and `chuan pull { $v6 }` with the option `from HOST:PORT`
+the-ticket-has-no-address-at-which = the ticket has no address at which a node can be reached; ask for a new one: `chuan invite` with the option `address HOST:PORT`
+the-index-was-rebuilt-damaged = the index was rebuilt; { $v1 } damaged
+the-disk-of-is-full = the disk of { $v1 } is full
+waiting-for-no-answer-yet = waiting for { $v1 }: no answer yet
+look-at-belongs-to-user = look at { $v1 } ({ $v2 } belongs to user { $v3 })
+run-the-command-as-that-user-or = { $v1 }; run the command as that user, or as root
+or-chuan-listen-listen-is-not-an = { $v1 } (or CHUAN_LISTEN): listen: `{ $v2 }` is not an address to listen on; write IP:PORT, such as 0.0.0.0:4040 or [::]:4040
+has-other-files-such-as-a-home = { $v1 } has other files, such as `{ $v2 }`: a home is a folder of its own; use an empty or a new folder, such as { $v3 }
+is-a-link-and-its-target-is = { $v1 } is a link, and its target is not there now; mount its disk, or correct the link
+is-not-a-folder-give-the-folder = { $v1 } is not a folder; give the folder of a home with the option `home`
+give-the-files-of-root-in-to = give the files of root in { $v1 } to user { $v2 }
+is-a-link-which-is-not-followed = { $v1 } is a link, which is not followed; remove it, and it is made again
+is-not-used-give-it-and-the = { $v1 } is not used: { $v2 }; give it and the rest of { $v3 } to one user with `chown`, or remove it
+no-class-of-release-of-is-granted = no class of release { $v1 } of { $v2 } is granted to this node, or none was pulled; `chuan pull { $v3 }@{ $v4 }` fetches the granted ones
+release-of-is-not-held-here-fetches = release { $v1 } of { $v2 } is not held here; `chuan pull { $v3 }@{ $v4 }` fetches it
+encode-the-answers-of-peers = encode the answers of peers: { $v1 }
+encode-silent-peers = encode silent peers: { $v1 }
+no-file-is-in-class-none-matches = no file is in class `{ $v1 }`: none matches its `paths`
+the-data-of-release-is-not-held = the data of release { $v1 } is not held here any more, and with it the paths of the classes of { $v2 }: give them with the option `policy`
+the-data-of-release-is-not-held-2 = the data of release { $v1 } is not held here any more: `chuan pull { $v2 }` fetches it from another member, then publish; the option `force` publishes without it, and reads everything again
+the-data-of-release-is-not-held-3 = the data of release { $v1 } is not held here any more: everything is read again, and is in the class `default` unless the option `policy` gives other classes
+the-library-has-in-a-folder-name = the library has { $v1 } in a folder: name the path of the file in the library with the option { $v2 }, or with the option `as { $v3 }` for the top
+is-a-folder-which-becomes-the-content = { $v1 } is a folder, which becomes the content of the library; the option `as` is for a single file
+no-peer-of-is-known-and-this = no peer of { $v1 } is known, and this user has no record here of what its key has signed: if another home publishes with this key, the two contradict each other
+the-publisher-s-key-of-this-home = the publisher's key of this home has signed other releases of { $v1 } on this machine than this home has: it is a copy of another home, or restored from a backup; publish from the other home, or bring its statements here (`chuan statements import`); the option `force` publishes anyway, and contradicts them
+a-dial-failed = a dial failed: { $v1 }
+a-source-that-answered-has-no-connection = a source that answered has no connection
+a-source-that-is-not-in-the = a source that is not in the order was dialled
+no-answer-yet-from = no answer yet from { $v1 }
+no-answer-before-another-node-answered = no answer before another node answered
+no-answer-from-asking = no answer from { $v1 }: asking { $v2 }
+channel-moves-from-release-to-which-does = channel { $v1 } moves from release { $v2 } to { $v3 }, which does not contain it

@@ -96,7 +96,6 @@ is-or-lies-inside-the-chuan = { $source } is, or lies inside, the chuan home { $
 ## engine/src/ingest/walk.rs
 
 listing-the-source-folder = listing the source folder
-opening = opening { $prefix }{ $exclude_file }
 nothing-in-its-folder-is-published = { $error }; nothing in its folder is published: correct the list
 its-name-is-not-utf-8 = its name is not UTF-8 (bytes { $hex }); rename it, for example with convmv
 an-unfinished-file-of-a-restore = an unfinished file of a restore
@@ -244,8 +243,6 @@ opening-a-clone-once-more = opening a clone once more
 
 writing-the-output = writing the output
 the-manifest-says-that-chunk-has = { $file }the manifest says that chunk { $chunk } has { $chunk2 } bytes; it has { $bytes }
-chunk-is-damaged-here-pull-the = { $file }chunk { $id } is damaged here; pull the library again, and check the disk
-chunk-is-not-held-here-pull = { $file }chunk { $id } is not held here; pull the library again
 
 ## engine/src/restore/record.rs
 
@@ -336,3 +333,17 @@ the-release-lists-the-class-in = the release lists the class in slot { $slot } a
 an-unexpected-holding-frame = an unexpected Holding frame
 the-source-s-class-table-is = the source's class table is not the one that the release names
 the-source-sent-no-class-table = the source sent no class table of the release
+
+has-zero-bytes-as-text-in-utf = { $v1 } has zero bytes, as text in UTF-16 has: save it as UTF-8
+is-a-not-a-file-with-patterns = { $v1 } is a { $v2 }, not a file with patterns; correct or remove it
+it-is-a-record-of-chuan-about = it is a record of chuan about this machine and its keys
+link-that-leads-to-no-file-of = link that leads to no file of the published folder ({ $v1 })
+link-to-something-else-than-a-file = link to something else than a file
+opening = opening { $v1 }
+pattern-matches-no-path-of-a-release = pattern `{ $v1 }` matches no path of a release: write it from the published folder on, without `.`, `..` and empty parts
+pattern-names-no-path-matches-every-path = pattern `{ $v1 }` names no path; `**` matches every path
+it-belongs-to-user-and-this-process = it belongs to user { $v1 }, and this process works as user { $v2 }
+it-is-a-link-which-is-not = it is a link, which is not followed
+it-is-not-a-regular-file = it is not a regular file
+in-the-destination-changed-while-it-was = { $v1 } in the destination changed while it was copied
+the-release-needs-about-bytes-and-the = the release needs about { $v1 } bytes, and the store can take { $v2 }; its chunks were not fetched. Free some space there or move the home to a larger disk

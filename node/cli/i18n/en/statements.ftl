@@ -307,3 +307,7 @@ policy-at-sequence = policy at sequence { $sequence }
 ## engine/src/statement/state/release.rs
 
 release-of-publisher = release { $sequence } of publisher { $signer }
+
+the-library-has-roots-and-no-more = the library has { $v1 } roots, and no more are taken; found a new library
+statements-other-than-roots-and-revocations = statements other than roots and revocations
+the-library-has-bytes-of-at-most = the library has { $v1 } bytes of { $v2 }, at most { $v3 } are taken, and { $v4 } { $v5 } would exceed that; remove the key that made most of them from the root and restart the node, or found a new library

@@ -48,7 +48,6 @@ the-idle-time-out-does-not = the idle time-out does not fit: { $error }
 ## net/src/error.rs
 
 the-node-at-proved-another-key = the node at { $address } proved another key (NodeId { $proved }) than expected ({ $expected }); check the address, or ask its operator for a new ticket
-cannot-reach-check-that-it-runs = cannot reach { $peer }: { $cause }; check that it runs (`chuan serve`) and that UDP gets through
 lost-what-has-arrived-is-kept = lost { $peer }: { $cause }; what has arrived is kept, run the same command again or name another source with the option `from`
 is-busy-try-again-later = { $text } is busy; try again later
 broke-the-protocol = { $peer } broke the protocol: { $text }
@@ -210,3 +209,6 @@ set-aside = set aside
 
 is-not-there-keep-the-other = { $path } is not there; keep the other one
 nothing-in-can-be-read-keep = nothing in { $path } can be read; keep the other one, or put one back from a backup
+
+cannot-reach-check-that-it-runs-there = cannot reach { $v1 }: { $v2 }; check that it runs (`chuan serve` there) and that UDP gets through
+the-store-refuses-writes-since-an-earlier = the store refuses writes since an earlier one failed ({ $v1 }); start again when there is room

@@ -116,7 +116,6 @@ encode-what-was-signed-here = 编码签署记录：{ $error }
 the-revocation-of-node-by-key = 密钥 { $by } 对节点 { $node } 的吊销失效：{ $reason }
 node-is-no-member-any-more = 节点 { $name } { $node } 不再是成员
 node-loses-rights = 节点 { $name } { $node } 失去部分权限
-channel-moves-back-from-release-to = 频道 { $name } 从版本 { $before } 退回到 { $sequence }
 channel-has-no-release-any-more = 频道 { $name } 不再有发布版本；它现在指向版本 { $before }
 has-no-lists-of-pins-of = { $beside } 没有库 { $library } 的钉住清单；请把正确的文件放在 { $path } 旁边
 the-root-that-proposes-is-not = { $path } 所提议的根签名不够数（{ $waiting } 可以签名）；请执行 `chuan root sign { $path }`
@@ -240,7 +239,6 @@ region-has-half-of-all-bound = 地区 { $region } 占了已绑定节点的一半
 
 ## node/core/src/authority/preview.rs
 
-this-takes-rights-from-look-at = 这会收回 { $nodes } 的权限；请用 --dry-run 查看，用 --yes 确认
 and-more = ，另有 { $more } 个
 
 ## node/core/src/authority/publish.rs
@@ -327,7 +325,6 @@ cannot-encode-a-record = 无法编码记录：{ $error }
 ## node/core/src/commands/join.rs
 
 the-ticket-has-no-address = 票据中没有地址
-the-key-of-this-node-was = 本节点的密钥已更换，而票据只能以节点的第一把密钥接纳新节点；请在有 { $label } 操作员密钥的机器上执行 `chuan grant { $node } --library { $label } --node-key { $key } --all-classes`（或写明类别）和 `chuan statements export { $label } FILE`；在这里执行 `chuan statements import FILE` 和 `chuan pull { $label } --from HOST:PORT`
 through-as = 经由 { $redeemer }，角色 { $role }
 this-node-knows-that-its-membership = 本节点知道自己的成员资格已终止；请操作员重新授权
 the-answer-to-the-ticket-is = 对票据的应答不完整：{ $error }
@@ -338,7 +335,6 @@ the-answer-to-the-ticket-does = 对票据的应答没有让本节点成为成员
 verify-found-damaged-and-missing = 校验发现 { $corrupt } 处损坏，缺少 { $missing }
 valid-records-are-not-in-the = { $unindexed } 条有效的记录不在索引里；请执行 `chuan rebuild`
 class-header-is-not-held = { $context }：缺少类别头 { $commitment }
-the-index-was-rebuilt-records-are = 索引已重建；{ $lost } 条记录已损坏
 page-is-not-held = { $context }：缺少页 { $page }
 chunk-bytes-is-not-held = { $context }：缺少数据块 { $chunk }（{ $chunk2 } 字节）
 class-is-not-whole = { $context }：类别 { $header } 不完整
@@ -542,8 +538,6 @@ nothing-of-is-here-yet-chuan = 本地还没有 { $library }@{ $name } 的内容�
 has-no-release-here-chuan-releases = 本地没有 { $name } 的版本 { $id }；`chuan releases { $name }` 列出各版本
 classes-not-granted-to-this-node = （未授权给本节点的类别：{ $absent }）
 no-file-in-chuan-ls-lists = { $asked } 中没有文件 `{ $path }`{ $elsewhere }；`chuan ls { $asked }` 列出文件
-release-of-is-not-held-here = 本地没有 { $name } 的版本 { $sequence } 的内容；`chuan pull { $name }` 取回当前版本
-no-class-of-release-of-is = { $name } 的版本 { $sequence } 没有授权给本节点的类别，或者都还没有拉取；`chuan pull { $name }` 取回已授权的类别
 may-have-been-out-of-date = 可能已经过时 { $age_ms } 秒
 is-of-unknown-age = 已有多旧不明
 and-class-allows-s-max-stale = { $library }@{ $channel } { $since }，而类别 `{ $class }` 允许 { $allowed } 秒（max_stale）：请从时间见证者能连通的节点执行 `chuan pull { $library }`，或指定版本 { $library }@{ $sequence }
@@ -595,7 +589,6 @@ a-pull-ended-without-a-release = 拉取结束时没有发布版本
 
 ## node/core/src/pull/progress.rs
 
-waiting-for-at-no-answer-yet = 等待 { $name }（{ $source }）：还没有应答
 
 ## node/core/src/pull/seek.rs
 
@@ -665,8 +658,6 @@ statements-would-have-to-be-pinned = 需要钉住 { $all } 条声明，最多 { 
 
 founds-the-library = 建立库 { $new }
 renames-the-library-from-to = 把库从 { $old } 改名为 { $new }
-pins-one-statement-which-stays-effective = 钉住 1 条声明，它的签名密钥去掉之后仍然有效
-pins-statements-which-stay-effective-without = 钉住 { $more } 条声明，它们的签名密钥去掉之后仍然有效
 no-longer-pins-of-the-statements = 不再钉住以前钉住的 { $fewer } 条声明
 pins-revocations-by-key-in-a = 在清单 { $list } 中钉住密钥 { $key } 所签的吊销
 to-be-renewed-by = 续期期限：{ $before } -> { $expiry }
@@ -677,3 +668,55 @@ threshold-7 = { $what } 门限{ $scope }：{ $after }
 removes-the-role-it-has-no = 移除 { $what } 角色{ $scope }：它不再有密钥
 for-class = （类别 { $one }）
 for-classes = （类别 { $several }）
+
+found-the-library = 要新建库 { $v1 } 吗？
+no-library-is-known-here-this-home = 本地没有库 { $v1 }；本主目录有 { $v2 }
+file-or-folder = 个文件或目录
+files-or-folders = 个文件或目录
+note-gave-of-root-in-to-the = 注意：已把 { $v2 } 中属于 root 的 { $v1 } 交给主目录的属主
+write-the-help = 写出帮助
+not-pinned-are-earlier-moves-of-channels = 不固定此前的频道移动和已被取代的授权：`chuan history` 会标出这些移动
+pins-one-statement-which-stays-effective-without = 固定一份声明，它不靠签署者的密钥也继续有效；{ $v1 }
+pins-statements-which-stay-effective-without-their = 固定 { $v1 } 份声明，它们不靠签署者的密钥也继续有效；{ $v2 }
+is-no-longer-in-the-effective-history = `{ $v1 }` 已不在 { $v2 } 的有效历史中：根不再列出作出那次移动的操作员；`chuan channel set { $v3 } { $v4 } { $v5 }` 可以移过去
+is-revoked-since-utc-admit-it-again = { $v1 } 自 { $v2 } UTC 起已吊销；要重新接纳，请用 `chuan grant { $v3 }`，并给出选项 `library { $v4 }` 和选项 `all-classes`（或一些类别）
+channel-leaves-which-does-not-contain = 频道 { $v1 } 放弃 { $v4 } 不包含的 { $v2 } { $v3 }
+channel-would-have-no-release-any-more = 频道 { $v1 } 将不再有发布版本
+this-takes-rights-from = 这会取走 { $v1 } 的权限
+look-at-it-with-the-option-and = { $v1 }；请用选项 `dry-run` 查看，用选项 `yes` 确认
+no-library-is-known-here-this-home-2 = 本地没有库 { $v1 }；本主目录有 { $v2 }。名字无误时，请给出选项 `found` 再建一个库
+the-keys-of-are-in-only-copies = { $v1 } 的密钥只在 { $v2 } 中：请用 `chuan home backup FILE` 复制到另一个磁盘
+has-nothing-to-publish-give-the-option = { $v1 } 没有可发布的内容；要建空库 { $v2 }，请给出选项 `allow-empty`
+the-key-of-this-node-was-replaced = 本节点的密钥已更换，而票据只以第一把密钥接纳新节点；请在有 { $v1 } 操作员密钥的机器上执行 `chuan grant { $v2 }`，给出选项 `library { $v3 }`、选项 `node-key { $v4 }` 和选项 `all-classes`（或一些类别），再在那里执行 `chuan statements export { $v5 } FILE`；在这里执行 `chuan statements import FILE`，再执行 `chuan pull { $v6 }` 并给出选项 `from HOST:PORT`
+the-ticket-has-no-address-at-which = 票据中没有能连上节点的地址；请索取新的票据：`chuan invite` 并给出选项 `address HOST:PORT`
+the-index-was-rebuilt-damaged = 索引已重建；{ $v1 } 已损坏
+the-disk-of-is-full = { $v1 } 所在的磁盘已满
+waiting-for-no-answer-yet = 正在等待 { $v1 }：还没有应答
+look-at-belongs-to-user = 查看 { $v1 }（{ $v2 } 属于用户 { $v3 }）
+run-the-command-as-that-user-or = { $v1 }；请以该用户或 root 执行命令
+or-chuan-listen-listen-is-not-an = { $v1 }（或 CHUAN_LISTEN）：listen：`{ $v2 }` 不是可监听的地址；请写 IP:PORT，例如 0.0.0.0:4040 或 [::]:4040
+has-other-files-such-as-a-home = { $v1 } 里有别的文件，例如 `{ $v2 }`：主目录要独占一个目录；请用空目录或新目录，例如 { $v3 }
+is-a-link-and-its-target-is = { $v1 } 是链接，而它的目标现在不存在；请挂载磁盘，或改正链接
+is-not-a-folder-give-the-folder = { $v1 } 不是目录；请用选项 `home` 给出主目录
+give-the-files-of-root-in-to = 把 { $v1 } 中属于 root 的文件交给用户 { $v2 }
+is-a-link-which-is-not-followed = { $v1 } 是链接，不会跟随；请删除它，它会重新建立
+is-not-used-give-it-and-the = 没有使用 { $v1 }：{ $v2 }；请用 `chown` 把它和 { $v3 } 的其余部分交给同一个用户，或者删除它
+no-class-of-release-of-is-granted = { $v2 } 的发布版本 { $v1 } 没有授权给本节点的类别，或者还没有拉取；`chuan pull { $v3 }@{ $v4 }` 取已授权的类别
+release-of-is-not-held-here-fetches = { $v2 } 的发布版本 { $v1 } 不在本地；`chuan pull { $v3 }@{ $v4 }` 可以取来
+encode-the-answers-of-peers = 编码其他节点的应答：{ $v1 }
+encode-silent-peers = 编码没有应答的节点：{ $v1 }
+no-file-is-in-class-none-matches = 类别 `{ $v1 }` 中没有文件：没有一个匹配它的 `paths`
+the-data-of-release-is-not-held = 发布版本 { $v1 } 的数据已不在本地，{ $v2 } 各类别的路径也随之不在：请用选项 `policy` 给出
+the-data-of-release-is-not-held-2 = 发布版本 { $v1 } 的数据已不在本地：请先用 `chuan pull { $v2 }` 从其他成员取来，再发布；选项 `force` 不用它也发布，并重新读取全部内容
+the-data-of-release-is-not-held-3 = 发布版本 { $v1 } 的数据已不在本地：将重新读取全部内容，并归入类别 `default`，除非选项 `policy` 规定了别的类别
+the-library-has-in-a-folder-name = 库的目录中已有 { $v1 }：请用选项 { $v2 } 写明文件在库中的路径，放在顶层则用选项 `as { $v3 }`
+is-a-folder-which-becomes-the-content = { $v1 } 是目录，它会成为库的内容；选项 `as` 只用于单个文件
+no-peer-of-is-known-and-this = { $v1 } 没有已知的节点，这个用户在这里也没有其密钥签过什么的记录：如果另一个主目录也用这把密钥发布，两者会互相矛盾
+the-publisher-s-key-of-this-home = 本主目录的发布者密钥在这台机器上签过的 { $v1 } 发布版本与本主目录所有的不同：它是另一个主目录的副本，或从备份恢复；请从那个主目录发布，或把它的声明带到这里（`chuan statements import`）；选项 `force` 照样发布，并与它们矛盾
+a-dial-failed = 连接失败：{ $v1 }
+a-source-that-answered-has-no-connection = 已应答的源没有连接
+a-source-that-is-not-in-the = 连接了不在顺序中的源
+no-answer-yet-from = { $v1 } 还没有应答
+no-answer-before-another-node-answered = 在另一个节点应答之前没有应答
+no-answer-from-asking = { $v1 } 没有应答：正在询问 { $v2 }
+channel-moves-from-release-to-which-does = 频道 { $v1 } 从发布版本 { $v2 } 移到不包含它的 { $v3 }

@@ -96,7 +96,6 @@ is-or-lies-inside-the-chuan = { $source } 是 chuan 的主目录 { $folder }，�
 ## engine/src/ingest/walk.rs
 
 listing-the-source-folder = 列出来源目录
-opening = 打开 { $prefix }{ $exclude_file }
 nothing-in-its-folder-is-published = { $error }；它所在的目录什么也不发布：请改正列表
 its-name-is-not-utf-8 = 它的名字不是 UTF-8（字节 { $hex }）；请改名，例如用 convmv
 an-unfinished-file-of-a-restore = 还原未完成的文件
@@ -244,8 +243,6 @@ opening-a-clone-once-more = 再次打开克隆的文件
 
 writing-the-output = 写输出
 the-manifest-says-that-chunk-has = { $file }清单写明数据块 { $chunk } 有 { $chunk2 } 字节；实际有 { $bytes }
-chunk-is-damaged-here-pull-the = { $file }数据块 { $id } 在本地已损坏；请重新拉取该库，并检查磁盘
-chunk-is-not-held-here-pull = { $file }本地没有数据块 { $id }；请重新拉取该库
 
 ## engine/src/restore/record.rs
 
@@ -336,3 +333,17 @@ the-release-lists-the-class-in = 发布版本把槽位 { $slot } 的类别列为
 an-unexpected-holding-frame = 不应出现的 Holding 帧
 the-source-s-class-table-is = 源的类别表不是发布版本所写的那一份
 the-source-sent-no-class-table = 源没有发来发布版本的类别表
+
+has-zero-bytes-as-text-in-utf = { $v1 } 含有零字节，UTF-16 文本就是这样：请另存为 UTF-8
+is-a-not-a-file-with-patterns = { $v1 } 是 { $v2 }，不是模式文件；请改正或删除
+it-is-a-record-of-chuan-about = 它是 chuan 关于这台机器及其密钥的记录
+link-that-leads-to-no-file-of = 链接没有指向所发布目录中的文件（{ $v1 }）
+link-to-something-else-than-a-file = 链接指向的不是文件
+opening = 打开 { $v1 }
+pattern-matches-no-path-of-a-release = 模式 `{ $v1 }` 不可能匹配任何路径：请从所发布的目录写起，不含 `.`、`..` 和空的部分
+pattern-names-no-path-matches-every-path = 模式 `{ $v1 }` 没有写出路径；`**` 匹配所有路径
+it-belongs-to-user-and-this-process = 它属于用户 { $v1 }，而本进程以用户 { $v2 } 的身份工作
+it-is-a-link-which-is-not = 它是链接，不会跟随
+it-is-not-a-regular-file = 它不是普通文件
+in-the-destination-changed-while-it-was = 目标中的 { $v1 } 在复制时发生了变化
+the-release-needs-about-bytes-and-the = 发布版本约需 { $v1 } 字节，存储还能容纳 { $v2 } 字节；没有取数据块。请腾出空间，或把主目录移到更大的磁盘

@@ -48,7 +48,6 @@ the-idle-time-out-does-not = 空闲超时的值不合适：{ $error }
 ## net/src/error.rs
 
 the-node-at-proved-another-key = { $address } 上的节点证明的密钥（节点标识 { $proved }）与预期的（{ $expected }）不同；请检查地址，或向它的操作员索取新的票据
-cannot-reach-check-that-it-runs = 连不上{ $peer }：{ $cause }；请检查它是否在运行（`chuan serve`），UDP 是否放行
 lost-what-has-arrived-is-kept = 与{ $peer }失去连接：{ $cause }；已到达的内容都会保留，请再执行同一条命令，或用 --from 指定另一个源
 is-busy-try-again-later = { $text } 正忙；请稍后再试
 broke-the-protocol = { $peer } 违反协议：{ $text }
@@ -210,3 +209,6 @@ set-aside = 另存
 
 is-not-there-keep-the-other = { $path } 不存在；请保留另一份
 nothing-in-can-be-read-keep = { $path } 中没有可读的内容；请保留另一份，或从备份放回一份
+
+cannot-reach-check-that-it-runs-there = 连不上 { $v1 }：{ $v2 }；请检查它是否在运行（在那里执行 `chuan serve`），UDP 能否通过
+the-store-refuses-writes-since-an-earlier = 此前一次写入失败（{ $v1 }），存储不再写入；有空间之后请重新启动

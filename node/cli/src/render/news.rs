@@ -31,7 +31,7 @@ pub(super) fn arrived(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     pulled.classes_new.iter().try_for_each(|class| say!(out, "class-arrived", class = class))?;
     match pulled.objects_repaired {
         0 => Ok(()),
-        damaged => say!(out, "repaired", objects = counted(damaged, "damaged-object")),
+        damaged => say!(out, "repaired", objects = counted(damaged, "damaged object")),
     }
 }
 

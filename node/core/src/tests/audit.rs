@@ -196,6 +196,7 @@ async fn each_privileged_command_needs_the_log() {
         library: films.clone(),
         channel: live.clone(),
         release: "1".into(),
+        yes: true,
         ..SetChannel::default()
     };
     let rollback = Rollback { library: films, channel: live, to: None, yes: true, ..Rollback::default() };

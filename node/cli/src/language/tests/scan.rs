@@ -84,7 +84,7 @@ const MORE_DETAILS: [&str; 5] = [
     "storage/src/index/",
 ];
 /// Literals that are no sentences: contexts of hashes, armour, a template, the words of a command.
-const NO_SENTENCES: [&str; 18] = [
+const NO_SENTENCES: [&str; 21] = [
     "chuan 2026-11 ",
     "-----BEGIN",
     "Key(secret",
@@ -103,6 +103,9 @@ const NO_SENTENCES: [&str; 18] = [
     "channel set",
     "ledger keep",
     "home move",
+    "`one of `",
+    "one of `",
+    " or the option ",
 ];
 /// Macros and functions whose text is not for people, or is the log, which is English.
 const CALLS: [&str; 20] = [
