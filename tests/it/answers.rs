@@ -1,4 +1,4 @@
-//! What answers say after a change of keys, of grants and of content: the same figures everywhere, and no
+//! The answers after a change of keys, of grants and of content: the same figures everywhere, and no
 //! move of a channel left out.
 
 use std::fs;

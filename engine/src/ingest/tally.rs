@@ -63,7 +63,7 @@ pub struct Tally {
 pub struct Planned {
     /// Its path.
     pub path: String,
-    /// What would change.
+    /// The planned changes.
     pub change: PlannedChange,
     /// The slot of its class; where it is removed, of the class in which it is.
     pub slot: u8,

@@ -181,9 +181,8 @@ impl<'a> Walk<'a> {
         let path = format!("{}{EXCLUDE_FILE}", self.prefix);
         let failed = |error| Error::io(format!("opening {path}"), error);
         let stat = match Stat::at(directory, EXCLUDE_FILE) {
-            Ok(stat) => stat,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
+            stat => stat.map_err(failed)?,
         };
         let opened = match stat.kind {
             FileType::Symlink => {
@@ -492,11 +491,11 @@ fn file_type_of(directory: &OwnedFd, name: &[u8], listed: FileType) -> FileType 
 
 /// The name of a kind that no release can have.
 fn special(kind: FileType) -> Option<&'static str> {
-    match kind {
-        FileType::RegularFile | FileType::Directory | FileType::Symlink => None,
-        FileType::Fifo => Some("pipe"),
-        FileType::Socket => Some("socket"),
-        FileType::CharacterDevice | FileType::BlockDevice => Some("device"),
-        _ => Some("special file"),
-    }
+    Some(match kind {
+        FileType::RegularFile | FileType::Directory | FileType::Symlink => return None,
+        FileType::Fifo => "pipe",
+        FileType::Socket => "socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "device",
+        _ => "special file",
+    })
 }

@@ -26,7 +26,7 @@ use crate::{
     id::{LibraryId, StatementId},
     statement::{
         Body, Statement, StatementKind,
-        set::{Entry, StatementSet, Subject},
+        set::{Entry, StatementSet, Subject, batch::add_all},
         state::State,
     },
 };
@@ -150,7 +150,7 @@ impl Library {
             _ if Subject::is_kept_by_id(statement) => (place_in_order(statement).0, 0, 0, statement.id()),
             _ => place_in_order(statement),
         });
-        let work = self.set.add_all(&mut order);
+        let work = add_all(&mut self.set, &mut order);
         tracing::trace!(library = %self.id.short(), tries = work.tries, added = work.added, "statements were considered");
         if work.added > 0 {
             self.state = Arc::new(State::of(&self.set));

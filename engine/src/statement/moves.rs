@@ -18,37 +18,35 @@ pub struct ChannelMove<'a> {
     pub by_operator: bool,
 }
 
-impl Library {
-    /// The statements of a channel that are effective, or were under an earlier root, the oldest first; the
-    /// last is current. Settles the channel under every root.
-    pub fn channel_moves(&self, name: &str) -> Vec<ChannelMove<'_>> {
-        let effective = self.channel_history(name);
-        let is_effective = |id: &StatementId| effective.iter().any(|said| said.statement.id() == *id);
-        let mut ranks = BTreeMap::new();
-        for root in self.set.roots() {
-            let under = channel_under(&self.set, root, name);
-            ranks.extend(under.history.iter().filter_map(|id| Some((*id, *under.ranks.get(id)?))));
-        }
-        let current = effective.last().map(|said| said.statement.id());
-        let mut ids: Vec<_> = ranks.into_iter().collect();
-        ids.sort_by_key(|(id, rank)| (Some(*id) == current, *rank));
-        let moves = ids.iter().filter_map(|(id, _)| self.channel_statement(id)).map(|said| ChannelMove {
-            said,
-            is_effective: is_effective(&said.statement.id()),
-            by_operator: self.is_or_was_operators(said.statement),
-        });
-        moves.collect()
+/// The statements of a channel that are effective, or were under an earlier root, the oldest first; the
+/// last is current. Settles the channel under every root.
+pub(super) fn channel_moves<'a>(library: &'a Library, name: &str) -> Vec<ChannelMove<'a>> {
+    let effective = library.channel_history(name);
+    let is_effective = |id: &StatementId| effective.iter().any(|said| said.statement.id() == *id);
+    let mut ranks = BTreeMap::new();
+    for root in library.set.roots() {
+        let under = channel_under(&library.set, root, name);
+        ranks.extend(under.history.iter().filter_map(|id| Some((*id, *under.ranks.get(id)?))));
     }
+    let current = effective.last().map(|said| said.statement.id());
+    let mut ids: Vec<_> = ranks.into_iter().collect();
+    ids.sort_by_key(|(id, rank)| (Some(*id) == current, *rank));
+    let moves = ids.iter().filter_map(|(id, _)| library.channel_statement(id)).map(|said| ChannelMove {
+        said,
+        is_effective: is_effective(&said.statement.id()),
+        by_operator: is_or_was_operators(library, said.statement),
+    });
+    moves.collect()
+}
 
-    /// Whether the newest root that names a signer of a channel statement as operator or publisher names one
-    /// as operator.
-    pub fn is_or_was_operators(&self, statement: &Statement) -> bool {
-        let roots: Vec<_> = self.set.roots().collect();
-        let names = |root: &Root, kind| statement.signers().any(|key| root.names(kind, key));
-        let newest = roots
-            .into_iter()
-            .rev()
-            .find(|root| names(root, RoleKind::Operator) || names(root, RoleKind::Publisher));
-        newest.is_some_and(|root| names(root, RoleKind::Operator))
-    }
+/// Whether the newest root that names a signer of a channel statement as operator or publisher names one
+/// as operator.
+pub(super) fn is_or_was_operators(library: &Library, statement: &Statement) -> bool {
+    let roots: Vec<_> = library.set.roots().collect();
+    let names = |root: &Root, kind| statement.signers().any(|key| root.names(kind, key));
+    let newest = roots
+        .into_iter()
+        .rev()
+        .find(|root| names(root, RoleKind::Operator) || names(root, RoleKind::Publisher));
+    newest.is_some_and(|root| names(root, RoleKind::Operator))
 }

@@ -6,9 +6,9 @@ use crate::{
     error::{Error, Result},
     id::{LibraryId, NodeId, StatementId},
     statement::{
-        Body, Channel, Checkpoint, Conflict, ConflictKind, Library, Member, Policy, PublicKey, Release,
-        Revoke, RoleKind, Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory,
-        library::place_in_order, set::Subject, state::releases_under,
+        Body, Channel, ChannelMove, Checkpoint, Conflict, ConflictKind, Library, Member, Policy, PublicKey,
+        Release, Revoke, RoleKind, Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory,
+        library::place_in_order, moves, set::Subject, state::releases_under,
     },
 };
 
@@ -160,6 +160,18 @@ impl Library {
                 && !conflict.settled
                 && conflict.statements.iter().any(|id| ranks.contains_key(id))
         })
+    }
+
+    /// The statements of a channel that are effective, or were under an earlier root, the oldest first; the
+    /// last is current. Settles the channel under every root.
+    pub fn channel_moves(&self, name: &str) -> Vec<ChannelMove<'_>> {
+        moves::channel_moves(self, name)
+    }
+
+    /// Whether the newest root that names a signer of a channel statement as operator or publisher names one
+    /// as operator.
+    pub fn is_or_was_operators(&self, statement: &Statement) -> bool {
+        moves::is_or_was_operators(self, statement)
     }
 
     /// The highest sequence that an authorized key used for a channel; 0 for none.

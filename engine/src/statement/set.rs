@@ -34,7 +34,7 @@
 //! and every node that passes a statement on could make any number of them. On a root, where people gather
 //! the signatures of a quorum by hand, such signatures are dropped instead.
 
-mod batch;
+pub(super) mod batch;
 mod chosen;
 mod quarantine;
 mod share;

@@ -27,3 +27,5 @@ pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(10);
 /// How long all sources of a pull may be silent before it says for which it waits.
 pub(crate) const PULL_SILENCE: Duration = Duration::from_secs(1);
+/// How long a command waits for peers before it says for which.
+pub(crate) const ASK_SILENCE: Duration = Duration::from_secs(1);

@@ -345,7 +345,7 @@ fn damaged(generation: &Generation, error: &dyn std::fmt::Display) -> Error {
     ))
 }
 
-/// What RocksDB was asked for.
+/// The operation that RocksDB was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Read,

@@ -19,62 +19,63 @@ pub(in crate::statement) struct Work {
     pub(in crate::statement) added: usize,
 }
 
-impl StatementSet {
-    /// Adds the statements of `order` that wait, in passes, until no more can be added, and replaces their
-    /// outcomes.
-    ///
-    /// After the first pass, a statement is considered only if one that was added since may have made it
-    /// addable. A release waits for a release that descends from it, or for more signatures on itself. So
-    /// each release is considered a few times, however long their chains are. Of the other kinds, all that
-    /// wait are considered again, and after a root all kinds.
-    pub(in crate::statement) fn add_all(&mut self, order: &mut [&mut (&Statement, Result<Entry>)]) -> Work {
-        let mut releases: BTreeMap<StatementId, Vec<usize>> = BTreeMap::new();
-        let mut others = Vec::new();
-        for (at, (statement, _)) in order.iter().map(|offered| &**offered).enumerate() {
-            match statement.body() {
-                Body::Release(_) => releases.entry(statement.id()).or_default().push(at),
-                _ => others.push(at),
-            }
+/// Adds the statements of `order` that wait, in passes, until no more can be added, and replaces their
+/// outcomes.
+///
+/// After the first pass, a statement is considered only if one that was added since may have made it
+/// addable. A release waits for a release that descends from it, or for more signatures on itself. So
+/// each release is considered a few times, however long their chains are. Of the other kinds, all that
+/// wait are considered again, and after a root all kinds.
+pub(in crate::statement) fn add_all(
+    set: &mut StatementSet,
+    order: &mut [&mut (&Statement, Result<Entry>)],
+) -> Work {
+    let mut releases: BTreeMap<StatementId, Vec<usize>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for (at, (statement, _)) in order.iter().map(|offered| &**offered).enumerate() {
+        match statement.body() {
+            Body::Release(_) => releases.entry(statement.id()).or_default().push(at),
+            _ => others.push(at),
         }
-        let all = 0..order.len();
-        let mut work = Work::default();
-        let mut next: BTreeSet<usize> = all.clone().collect();
-        while !next.is_empty() {
-            let mut now = std::mem::take(&mut next);
-            let (mut is_root_added, mut is_other_added) = (false, false);
-            while let Some(at) = now.pop_first() {
-                let Some((statement, outcome)) = order.get_mut(at).map(|offered| &mut **offered) else {
-                    continue;
-                };
-                if !matches!(outcome, Ok(Entry::Pending(_) | Entry::Unneeded)) {
-                    continue;
-                }
-                work.tries += 1;
-                *outcome = self.add(statement);
-                if !matches!(outcome, Ok(Entry::Added)) {
-                    continue;
-                }
-                work.added += 1;
-                match statement.body() {
-                    Body::Root(_) => is_root_added = true,
-                    Body::Release(release) => {
-                        let ids = release.parents.iter().copied().chain([statement.id()]);
-                        for woken in ids.filter_map(|id| releases.get(&id)).flatten() {
-                            let pass = if *woken > at { &mut now } else { &mut next };
-                            pass.insert(*woken);
-                        }
-                    }
-                    _ => is_other_added = true,
-                }
-            }
-            if is_root_added {
-                next.extend(all.clone());
-            } else if is_other_added {
-                next.extend(&others);
-            }
-        }
-        work
     }
+    let all = 0..order.len();
+    let mut work = Work::default();
+    let mut next: BTreeSet<usize> = all.clone().collect();
+    while !next.is_empty() {
+        let mut now = std::mem::take(&mut next);
+        let (mut is_root_added, mut is_other_added) = (false, false);
+        while let Some(at) = now.pop_first() {
+            let Some((statement, outcome)) = order.get_mut(at).map(|offered| &mut **offered) else {
+                continue;
+            };
+            if !matches!(outcome, Ok(Entry::Pending(_) | Entry::Unneeded)) {
+                continue;
+            }
+            work.tries += 1;
+            *outcome = set.add(statement);
+            if !matches!(outcome, Ok(Entry::Added)) {
+                continue;
+            }
+            work.added += 1;
+            match statement.body() {
+                Body::Root(_) => is_root_added = true,
+                Body::Release(release) => {
+                    let ids = release.parents.iter().copied().chain([statement.id()]);
+                    for woken in ids.filter_map(|id| releases.get(&id)).flatten() {
+                        let pass = if *woken > at { &mut now } else { &mut next };
+                        pass.insert(*woken);
+                    }
+                }
+                _ => is_other_added = true,
+            }
+        }
+        if is_root_added {
+            next.extend(all.clone());
+        } else if is_other_added {
+            next.extend(&others);
+        }
+    }
+    work
 }
 
 #[cfg(test)]
@@ -119,7 +120,7 @@ mod tests {
         }
         all.push(release(parents, 2, count + 1, &[&key(4)]));
         let mut set = StatementSet::default();
-        let (_, work) = by(&all, |order| set.add_all(order));
+        let (_, work) = by(&all, |order| add_all(set, order));
         assert_eq!(work.added, all.len());
         assert!(work.tries <= 3 * all.len(), "{work:?} for {} statements", all.len());
     }
@@ -210,7 +211,7 @@ mod tests {
             }
             let mut sets = [StatementSet::default(), StatementSet::default()];
             let [set, reference] = &mut sets;
-            let (outcomes, _) = by(&all, |order| set.add_all(order));
+            let (outcomes, _) = by(&all, |order| add_all(set, order));
             let (expected, ()) = by(&all, |order| add_by_passes(reference, order));
             prop_assert_eq!(outcomes, expected);
             let [kept, expected] = sets.map(|set| set.iter().map(|said| said.bytes().clone()).collect::<Vec<_>>());

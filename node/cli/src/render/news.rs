@@ -1,4 +1,4 @@
-//! What a pull brought, as text, where that is not a new release.
+//! The content that a pull brought beside a new release, as text.
 
 use std::io::{self, Write};
 

@@ -234,7 +234,7 @@ fn rebuild_index(context: &Context, service: &LibraryService, job: &Job) -> Resu
     let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild", context.clock));
     let report = context.store.disk()?.rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
     mark_all(service);
-    // What was in a gap is not in the new index, so it is missing from a release, or needed by none.
+    // The content of a gap is not in the new index, so it is missing from a release, or needed by none.
     let mut walked = Verified::default();
     if report.damage.iter().any(|damage| damage.is_gap) {
         service

@@ -34,13 +34,14 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::scheduler::ExchangeScheduler;
 use self::{
     reached::{ExchangeKey, ReachedPeers},
-    wait::{Need, Pending, SILENCE},
+    wait::{Need, Pending},
 };
 use crate::{
     context::{Context, Stage},
     exit::{Failure, Result},
     job::Job,
     library::LibraryService,
+    limits::ASK_SILENCE,
     net_error::net_failure,
     peers::PeerService,
 };
@@ -204,7 +205,7 @@ impl ExchangeService {
                 is_connected: scheduler.is_connected(&ExchangeKey { library: *library, node: *node }),
             });
             let end = wait::limit(need, reach.known, waiting, first);
-            let until = if is_told { end } else { end.min(SILENCE) };
+            let until = if is_told { end } else { end.min(ASK_SILENCE) };
             match timeout(until.saturating_sub(begun.elapsed()), answers.join_next()).await {
                 Ok(None) => break,
                 Ok(Some(Ok((node, answer)))) => {

@@ -11,10 +11,8 @@ const NO_ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 const LATE_PEER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long it waits for a peer that did not answer a short time ago.
 const SILENT_PEER_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long it waits before it says for which peers.
-pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
-/// What a command needs of the peers.
+/// The need of a command for its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     /// Their newest statements, before it signs.

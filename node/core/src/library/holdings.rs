@@ -23,7 +23,7 @@ use crate::{context::Context, exit::Result, outcome::ClassRow};
 #[derive(Debug)]
 pub(crate) struct Holdings {
     context: Arc<Context>,
-    /// What was found held although the library has lost objects.
+    /// The classes that were found whole although the library has lost objects.
     despite: Mutex<Option<Despite>>,
 }
 

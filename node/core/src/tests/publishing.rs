@@ -155,8 +155,9 @@ async fn arguments_are_checked_before_peers_are_waited_for() {
         Publish { exclude: vec!["a[".into()], ..Publish::default() },
         Publish { path: Some("a".into()), ..Publish::default() },
     ] {
+        let wrong_options = format!("{options:?}");
         publish(&origin, &place, options).await.unwrap_err();
-        assert!(!silent.exists(), "peers were waited for");
+        assert!(!silent.exists(), "peers were waited for: {wrong_options}");
     }
     place.write("b.mp4", "two");
     let published = place.publish(&origin).await.unwrap();

@@ -23,7 +23,7 @@ pub(super) enum Fault {
     SyncFull,
 }
 
-/// What a step does.
+/// The effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// It needs room for bytes.
