@@ -195,10 +195,8 @@ impl<'a> Walk<'a> {
         let file = match opened {
             Ok(file) => file,
             Err(error) if stat.kind == FileType::Symlink => {
-                return Err(no_list(
-                    &path,
-                    &format!("link that leads to no file of the published folder ({error})"),
-                ));
+                let what = format!("link that leads to no file of the published folder ({error})");
+                return Err(no_list(&path, &what));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
