@@ -91,6 +91,14 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
         until("every node has the vouchers", || Ok(age(home)?.is_some()))?;
     }
 
+    // The address book is saved some seconds after a member has named its addresses.
+    let ids = [&one, &two].map(|home| home.json(["id"]).map(|found| text(&found, "id").to_owned()));
+    let ids = ids.into_iter().collect::<Result<Vec<_>>>()?;
+    until("the origin has saved its members", || {
+        let book = fs::read_to_string(origin.path.join("peers.json")).unwrap_or_default();
+        Ok(ids.iter().all(|id| book.contains(id.as_str())))
+    })?;
+
     // The origin is gone, with every key in it; so are all timekeepers.
     drop(origin_server);
     let vault = pair.scratch().join("vault");
