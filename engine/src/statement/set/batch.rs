@@ -211,7 +211,7 @@ mod tests {
             }
             let mut sets = [StatementSet::default(), StatementSet::default()];
             let [set, reference] = &mut sets;
-            let (outcomes, _) = by(&all, |order| add_all(&mut set, order));
+            let (outcomes, _) = by(&all, |order| add_all(set, order));
             let (expected, ()) = by(&all, |order| add_by_passes(reference, order));
             prop_assert_eq!(outcomes, expected);
             let [kept, expected] = sets.map(|set| set.iter().map(|said| said.bytes().clone()).collect::<Vec<_>>());
