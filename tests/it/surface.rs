@@ -22,7 +22,7 @@ use chuan_tests::program::Home;
 use scenario::Scenario;
 
 /// Commands whose answer is not JSON.
-const WITHOUT_JSON: [&str; 2] = ["cat", "completions"];
+const WITHOUT_JSON: [&str; 3] = ["cat", "completions", "man"];
 /// Exit codes that no command line provokes: success, and a defect.
 const NOT_PROVOKED: [&str; 2] = ["0", "1"];
 
