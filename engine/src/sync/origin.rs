@@ -274,7 +274,7 @@ impl<'s> Origin<'s> {
 }
 
 /// The pieces of a run that each fit one delta.
-pub(super) fn pieces<'a>(run: &'a [(u64, ChunkRef)]) -> impl Iterator<Item = Piece<'a>> {
+pub(super) fn pieces(run: &[(u64, ChunkRef)]) -> impl Iterator<Item = Piece<'_>> {
     let (mut rest, mut offset) = (run, 0);
     std::iter::from_fn(move || {
         let (count, len) = fitting(rest);
