@@ -329,7 +329,7 @@ impl Run<'_> {
         let published = Published {
             classes: classes.collect(),
             changes_total: changes.count,
-            changes: changes.first.into_iter().map(|planned| PlannedRow::of(planned, &name)).collect(),
+            changes: changes.first.into_iter().map(|planned| PlannedRow::of(planned, name)).collect(),
             library_name: options.library.clone(),
             sequence: current.map_or(0, |current| current.statement.sequence()),
             files: tally.files,
