@@ -179,7 +179,7 @@ fn a_publish_of_root_reads_nothing_of_root_behind_a_link() -> Result<()> {
     symlink(place.path("roots"), place.path("source"))?;
     let output = home.output(["publish", &place.text("source"), "-l", "linked", "--found"])?;
     ensure!(output.status.code() == Some(GAPS), "{}", String::from_utf8_lossy(&output.stderr));
-    let output = home.output(["publish", &place.text("roots"), "-l", "named"])?;
+    let output = home.output(["publish", &place.text("roots"), "-l", "named", "--found"])?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

@@ -49,8 +49,8 @@ async fn founding(session: &mut Session, keyring: &Keyring, options: Publish) ->
         return Ok(options);
     }
     let name = &options.library;
-    let text = format!("no library {name} is known here; this home has {}\n", others.join(", "));
-    confirm(text.as_bytes(), &format!("found the library {name}?"), "`chuan status`")?;
+    let text = format!("no library {name} is known here; this home has {}", others.join(", "));
+    confirm(format!("{text}\n").as_bytes(), &format!("found the library {name}?"), "`chuan status`")?;
     Ok(Publish { found: true, ..options })
 }
 

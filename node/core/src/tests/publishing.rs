@@ -152,7 +152,6 @@ async fn arguments_are_checked_before_peers_are_waited_for() {
     for options in [
         Publish { source: "nowhere".into(), ..Publish::default() },
         Publish { policy: Some(wrong), ..Publish::default() },
-        Publish { exclude: vec!["a[".into()], ..Publish::default() },
         Publish { path: Some("a".into()), ..Publish::default() },
     ] {
         let wrong_options = format!("{options:?}");
