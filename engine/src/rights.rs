@@ -2,7 +2,7 @@
 //! for nothing else.
 //!
 //! A process that root starts on the home of another user works as that user. It may keep this one right for
-//! one source. The system applies the right only to the calls that [`raised`] repeats, on threads that work
+//! one source. The system applies the right only to the calls that `raised` repeats, on threads that work
 //! on this source: the home's owner chooses the links in the home, and other commands that reach this
 //! process.
 
