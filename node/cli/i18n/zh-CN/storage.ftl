@@ -210,5 +210,5 @@ set-aside = 另存
 is-not-there-keep-the-other = { $path } 不存在；请保留另一份
 nothing-in-can-be-read-keep = { $path } 中没有可读的内容；请保留另一份，或从备份放回一份
 
-cannot-reach-check-that-it-runs-there = 连不上 { $v1 }：{ $v2 }；请检查它是否在运行（在那里执行 `chuan serve`），UDP 能否通过
+cannot-reach-check-that-it-runs-there = 连不上{ $v1 }：{ $v2 }；请检查它是否在运行（在那里执行 `chuan serve`），UDP 是否放行
 the-store-refuses-writes-since-an-earlier = 此前一次写入失败（{ $v1 }），存储不再写入；有空间之后请重新启动

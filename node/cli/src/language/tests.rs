@@ -304,7 +304,7 @@ fn sentences_are_translated_with_the_sentences_in_them() {
         ("removes publisher key ab12", "移除 publisher 密钥 ab12"),
         (
             "cannot reach node ab at 127.0.0.1:4040: no answer; check that it runs (`chuan serve` there) and that UDP gets through",
-            "连不上节点 ab（127.0.0.1:4040）：没有应答；请检查它是否在运行（在那里执行 `chuan serve`），UDP 能否通过",
+            "连不上节点 ab（127.0.0.1:4040）：没有应答；请检查它是否在运行（在那里执行 `chuan serve`），UDP 是否放行",
         ),
     ] {
         assert_eq!(sentences::chinese(english).as_deref(), Some(chinese));
