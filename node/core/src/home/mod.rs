@@ -330,25 +330,6 @@ fn check_folder(root: &Path) -> Result<()> {
     )))
 }
 
-/// The names that a home may have.
-const PARTS: [&str; 16] = [
-    "chuan.toml",
-    "lock",
-    "store",
-    "ledger",
-    "keys",
-    "audit",
-    "peers.json",
-    "refusals.json",
-    "pulls",
-    "behind",
-    "heard",
-    "whole",
-    "cache",
-    "restored",
-    "run",
-    "backup.json",
-];
 /// A folder that is there at the top of some file systems.
 const LOST_FOUND: &str = "lost+found";
 
@@ -364,7 +345,7 @@ fn check_only_home(root: &Path) -> Result<()> {
         let name = entry.map_err(failed)?.file_name();
         // A name with a dot at its end is that of an unfinished write.
         let is_part = |part: &&str| name == **part || name == *format!(".{part}.tmp");
-        if !PARTS.iter().chain([&LOST_FOUND]).any(is_part) {
+        if !parts::TOP.iter().chain([&LOST_FOUND]).any(is_part) {
             return Err(Failure::invalid(format!(
                 "{} has other files, such as `{}`: a home is a folder of its own; use an empty or a new folder, such as \
                  {}",

@@ -7,28 +7,30 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use crate::exit::{Failure, Result};
 
-/// The parts that may be elsewhere, behind a link.
-const MAY_BE_LINKS: [&str; 18] = [
+/// The names at the top of a home.
+pub(super) const TOP: [&str; 18] = [
     "chuan.toml",
+    "lock",
     "store",
-    "store/segments",
-    "store/index",
     "ledger",
     "keys",
     "audit",
     "peers.json",
     "refusals.json",
+    "contacts.json",
+    "silent.json",
     "pulls",
     "behind",
     "heard",
     "whole",
     "cache",
     "restored",
+    "run",
     "backup.json",
-    "moving",
-    "moved",
 ];
-/// The parts that only the running process uses.
+/// The parts below the top, and those of a home that is being moved.
+const OTHERS: [&str; 4] = ["store/segments", "store/index", "moving", "moved"];
+/// The parts that only the running process uses. The others may be elsewhere, behind a link.
 const NO_LINKS: [&str; 2] = ["lock", "run"];
 
 /// Fails where the home at `root`, or a part of it, belongs to a user who is neither the user of this process
@@ -43,14 +45,12 @@ pub(super) fn check(root: &Path) -> Result<()> {
         return Ok(());
     }
     check_owner(root, root, fs::metadata(root).ok().map(|found| found.uid()))?;
-    for (name, may_be_link) in
-        MAY_BE_LINKS.map(|name| (name, true)).into_iter().chain(NO_LINKS.map(|name| (name, false)))
-    {
+    for name in TOP.into_iter().chain(OTHERS) {
         let path = root.join(name);
         let Ok(found) = fs::symlink_metadata(&path) else { continue };
         check_owner(root, &path, Some(found.uid()))?;
         if found.is_symlink() {
-            if !may_be_link {
+            if NO_LINKS.contains(&name) {
                 return Err(Failure::denied(format!(
                     "{} is a link, which is not followed; remove it, and it is made again",
                     path.display()
