@@ -138,20 +138,27 @@ async fn a_mistyped_name_and_an_empty_folder_found_no_library() {
 async fn arguments_are_checked_before_peers_are_waited_for() {
     let place = Place::new();
     let origin = place.origin().await;
-    let mirror = place.node("mirror").await;
-    mirror.join(ticket(&origin).await).await.unwrap();
+    let (mirror, off) = (place.node("mirror").await, place.node("off").await);
+    for node in [&mirror, &off] {
+        node.join(ticket(&origin).await).await.unwrap();
+    }
     let library = origin.library_service().named("films").unwrap().id();
     // A node that does not listen begins no exchange by itself.
     origin.close().await;
     drop(origin);
     let origin = Node::open(place.path("origin")).await.unwrap();
-    origin.peers().record_dial(&mirror.id(), "mirror", &["127.0.0.1:1".to_owned()], &library).unwrap();
+    // Where one peer answers, the publish needs no record of the machine.
+    let answering = mirror.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
+    for (node, address) in [(&mirror, answering), (&off, "127.0.0.1:1".to_owned())] {
+        origin.peers().record_dial(&node.id(), "a peer", &[address], &library).unwrap();
+    }
     let wrong = place.path("wrong.toml");
     std::fs::write(&wrong, "[[class]]\n").unwrap();
     let silent = place.path("origin/silent.json");
     for options in [
         Publish { source: "nowhere".into(), ..Publish::default() },
         Publish { policy: Some(wrong), ..Publish::default() },
+        Publish { exclude: vec!["[z-a]".into()], ..Publish::default() },
         Publish { path: Some("a".into()), ..Publish::default() },
     ] {
         let wrong_options = format!("{options:?}");
