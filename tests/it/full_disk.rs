@@ -94,6 +94,9 @@ fn a_publish_that_does_not_fit_writes_nothing_and_one_that_fails_gives_its_room_
     ensure!(code == FULL && error.contains("needs about") && error.contains("--force"), "{code}: {error}");
     let after = disk.free()?;
     ensure!(after + (256 << 10) >= before, "a publish that was refused wrote {} bytes", before - after);
+    // The keys of a new library are made before its folder is read: they are to be kept elsewhere, too.
+    let (code, error) = home.fails(["publish", &large.to_string_lossy(), "--library", "other", "--found"])?;
+    ensure!(code == FULL && error.contains("home backup FILE"), "{code}: {error}");
 
     let (code, error) = home.fails(publish(&large, &["--max-delete", "100%", "--force"]))?;
     ensure!(code == FULL, "{code}: {error}");

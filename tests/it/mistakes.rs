@@ -1,6 +1,6 @@
 //! Mistakes of operators: each ends with an answer that names the cause and the remedy, and nothing is lost.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use chuan_tests::{
@@ -9,6 +9,8 @@ use chuan_tests::{
 };
 use serde_json::Value;
 
+use super::publish_folders::{NOBODY, Place};
+
 /// Exit codes of the command line's contract.
 const MISSING: i32 = 3;
 const INVALID: i32 = 4;
@@ -16,27 +18,17 @@ const DENIED: i32 = 5;
 const FULL: i32 = 9;
 const IO: i32 = 10;
 const STALE: i32 = 11;
-/// A user who owns nothing on this machine.
-const NOBODY: u32 = 65_534;
-
-/// A folder with one file, and a home that publishes it as `films`.
-struct Place {
-    dir: tempfile::TempDir,
-    home: Home,
-    folder: PathBuf,
-}
 
 impl Place {
-    fn new() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let folder = dir.path().join("films");
-        fs::create_dir(&folder)?;
-        fs::write(folder.join("a"), "1")?;
-        Ok(Self { home: Home::init(dir.path().join("home"), "a", "origin")?, folder, dir })
+    /// A home that publishes a folder with one file.
+    fn with_file() -> Result<Self> {
+        let place = Self::new()?;
+        fs::write(place.folder.join("a"), "1")?;
+        Ok(place)
     }
 
     /// Publishes with `home`; returns the exit code, the answer or error, and standard error.
-    fn publish(&self, home: &Home, more: &[&str]) -> Result<(i32, Value, String)> {
+    fn publish_in(&self, home: &Home, more: &[&str]) -> Result<(i32, Value, String)> {
         let folder = self.folder.to_string_lossy();
         let args = ["--json", "publish", &folder, "-l", "films"];
         let output = home.output(args.iter().chain(more))?;
@@ -56,18 +48,18 @@ impl Place {
 /// never moved again; `publish` and `pull` ended with 0, and `status` showed `current`.
 #[test]
 fn a_copied_home_signs_no_second_release_and_a_contradiction_is_named() -> Result<()> {
-    let place = Place::new()?;
-    place.publish(&place.home, &[])?;
+    let place = Place::with_file()?;
+    place.publish_in(&place.home, &[])?;
     let other = place.copy()?;
     fs::write(place.folder.join("b"), "2")?;
-    let (code, first, _) = place.publish(&place.home, &[])?;
+    let (code, first, _) = place.publish_in(&place.home, &[])?;
     ensure!(code == 0 && number(&first, "sequence")? == 2, "{first}");
     fs::write(place.folder.join("c"), "3")?;
-    let (code, refused, _) = place.publish(&other, &[])?;
+    let (code, refused, _) = place.publish_in(&other, &[])?;
     ensure!(code == DENIED && refused.to_string().contains("force"), "{code}: {refused}");
 
     // The operator insists, and then brings the statements of both together.
-    let (code, second, _) = place.publish(&other, &["--force"])?;
+    let (code, second, _) = place.publish_in(&other, &["--force"])?;
     ensure!(code == 0 && number(&second, "sequence")? == 2, "{code}: {second}");
     let file = place.dir.path().join("other.statements").to_string_lossy().into_owned();
     other.run(["statements", "export", "films", &file])?;
@@ -76,16 +68,16 @@ fn a_copied_home_signs_no_second_release_and_a_contradiction_is_named() -> Resul
     ensure!(status.pointer("/libraries/0/channels/0/contradicted") == Some(&Value::Bool(true)), "{status}");
     ensure!(place.home.run(["status"])?.contains("contradicted"));
     fs::write(place.folder.join("d"), "4")?;
-    let (code, third, _) = place.publish(&place.home, &["--force"])?;
+    let (code, third, _) = place.publish_in(&place.home, &["--force"])?;
     ensure!(code == DENIED && third.get("contradicted") == Some(&Value::Bool(true)), "{code}: {third}");
-    let (code, again, _) = place.publish(&place.home, &["--force"])?;
+    let (code, again, _) = place.publish_in(&place.home, &["--force"])?;
     ensure!(code == DENIED && text(&again, "release") == text(&third, "release"), "{code}: {again}");
 
     // The remedy that the answer names.
     let release = format!("films@{}", text(&third, "release"));
     place.home.run(["channel", "set", "films", "live", &release])?;
     fs::write(place.folder.join("e"), "5")?;
-    let (code, fourth, _) = place.publish(&place.home, &[])?;
+    let (code, fourth, _) = place.publish_in(&place.home, &[])?;
     ensure!(code == 0 && fourth.get("side") == Some(&Value::Bool(false)), "{code}: {fourth}");
     ensure!(!place.home.run(["status"])?.contains("contradicted"));
     Ok(())
@@ -120,21 +112,21 @@ fn a_pull_of_a_contradicted_channel_is_no_success() -> Result<()> {
 /// `--force`.
 #[test]
 fn an_origin_whose_store_is_lost_publishes_again() -> Result<()> {
-    let place = Place::new()?;
-    place.publish(&place.home, &[])?;
+    let place = Place::with_file()?;
+    place.publish_in(&place.home, &[])?;
     fs::rename(place.home.path.join("store"), place.dir.path().join("store.lost"))?;
     fs::write(place.folder.join("b"), "2")?;
-    let (code, published, errors) = place.publish(&place.home, &[])?;
+    let (code, published, errors) = place.publish_in(&place.home, &[])?;
     ensure!(code == 0 && number(&published, "sequence")? == 2, "{code}: {published}{errors}");
     ensure!(number(&published, "bytes_read")? == 2, "{published}");
     let to = place.dir.path().join("restored");
     place.home.run(["restore".as_ref(), "films".as_ref(), to.as_os_str()])?;
     ensure!(fs::read(to.join("b"))? == b"2");
-    let (code, _, _) = place.publish(&place.home, &[])?;
+    let (code, _, _) = place.publish_in(&place.home, &[])?;
     ensure!(code == 0);
     // Nothing but the store is lost again: the content did not change.
     fs::rename(place.home.path.join("store"), place.dir.path().join("store.lost again"))?;
-    let (code, published, errors) = place.publish(&place.home, &[])?;
+    let (code, published, errors) = place.publish_in(&place.home, &[])?;
     ensure!(code == 0, "{code}: {published}{errors}");
     let to = place.dir.path().join("restored again");
     place.home.run(["restore".as_ref(), "films".as_ref(), to.as_os_str()])?;
@@ -144,7 +136,7 @@ fn an_origin_whose_store_is_lost_publishes_again() -> Result<()> {
 /// Symptom: `paths = ["masters/"]` matched nothing, and all masters were published in `default`.
 #[test]
 fn paths_of_a_class_are_read_as_those_of_a_restore() -> Result<()> {
-    let place = Place::new()?;
+    let place = Place::with_file()?;
     fs::create_dir(place.folder.join("masters"))?;
     fs::write(place.folder.join("masters/film"), "1")?;
     let policy = place.dir.path().join("policy.toml");
@@ -152,19 +144,19 @@ fn paths_of_a_class_are_read_as_those_of_a_restore() -> Result<()> {
     let file = policy.to_string_lossy().into_owned();
     for pattern in ["../masters/**", "masters/../x", "/", "a//b"] {
         fs::write(&policy, class(pattern))?;
-        let (code, error, _) = place.publish(&place.home, &["--policy", &file])?;
+        let (code, error, _) = place.publish_in(&place.home, &["--policy", &file])?;
         ensure!(code == INVALID && error.to_string().contains("pattern"), "{pattern}: {code}: {error}");
     }
     for pattern in ["masters", "masters/", "/masters/**", "./masters/**", "masters/**/"] {
         fs::write(&policy, class(pattern))?;
-        let (code, answer, _) = place.publish(&place.home, &["--policy", &file])?;
+        let (code, answer, _) = place.publish_in(&place.home, &["--policy", &file])?;
         ensure!(code == 0, "{pattern}: {answer}");
         let listed = place.home.run(["--json", "ls", "films"])?;
         let film = listed.lines().find(|line| line.contains("masters/film")).context("no film")?;
         ensure!(film.contains(r#""class":"masters""#), "{pattern}: {film}");
     }
     fs::write(&policy, class("mastres/**"))?;
-    let (code, _, errors) = place.publish(&place.home, &["--policy", &file, "--progress", "plain"])?;
+    let (code, _, errors) = place.publish_in(&place.home, &["--policy", &file, "--progress", "plain"])?;
     ensure!(code == 0 && errors.contains("no file is in class `masters`"), "{errors}");
     Ok(())
 }
@@ -172,7 +164,7 @@ fn paths_of_a_class_are_read_as_those_of_a_restore() -> Result<()> {
 /// Symptom: the home of another user was called absent, with the advice to make one.
 #[test]
 fn a_home_that_this_user_may_not_enter_is_not_absent() -> Result<()> {
-    let place = Place::new()?;
+    let place = Place::with_file()?;
     let outer = place.dir.path().join("of another user");
     fs::create_dir(&outer)?;
     let home = Home::at(outer.join("home"))?;
@@ -199,7 +191,7 @@ fn a_home_that_this_user_may_not_enter_is_not_absent() -> Result<()> {
 /// message that no release may have was refused after everything had been read.
 #[test]
 fn a_first_publish_that_fails_does_not_hide_the_warning_about_the_keys() -> Result<()> {
-    let place = Place::new()?;
+    let place = Place::with_file()?;
     let folder = place.folder.to_string_lossy().into_owned();
     let publish = |more: &[&str]| {
         let args = ["publish", &folder, "-l", "films", "--progress", "plain"];
@@ -227,8 +219,8 @@ fn a_first_publish_that_fails_does_not_hide_the_warning_about_the_keys() -> Resu
 /// made a ticket used it up.
 #[test]
 fn a_ticket_has_addresses_that_can_work_and_is_not_used_by_its_maker() -> Result<()> {
-    let place = Place::new()?;
-    place.publish(&place.home, &[])?;
+    let place = Place::with_file()?;
+    place.publish_in(&place.home, &[])?;
     for address in
         ["films.example.org", "http://films.example.org:1", ":4040", "x:0", "::1:4040", "127.0.0.1:0"]
     {
@@ -249,7 +241,7 @@ fn a_ticket_has_addresses_that_can_work_and_is_not_used_by_its_maker() -> Result
 /// Symptom: `chuan init` made a home among the films of a folder, and `publish` of that folder was refused.
 #[test]
 fn a_folder_with_other_files_becomes_no_home() -> Result<()> {
-    let place = Place::new()?;
+    let place = Place::with_file()?;
     let (code, error) = Home::at(&place.folder)?.fails(["init", "--name", "x"])?;
     ensure!(code == INVALID && error.contains("has other files, such as `a`"), "{error}");
     ensure!(fs::read_dir(&place.folder)?.count() == 1, "something was written");
@@ -266,7 +258,7 @@ fn a_folder_with_other_files_becomes_no_home() -> Result<()> {
 /// help that could not be written ended with 0.
 #[test]
 fn a_home_that_is_no_folder_is_named_as_what_it_is() -> Result<()> {
-    let place = Place::new()?;
+    let place = Place::with_file()?;
     let link = place.dir.path().join("link");
     std::os::unix::fs::symlink("not mounted", &link)?;
     for (home, exit, part) in

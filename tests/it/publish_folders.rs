@@ -29,17 +29,17 @@ const INVALID: i32 = 4;
 const GAPS: i32 = 12;
 
 /// A user without rights: `nobody`.
-const NOBODY: u32 = 65_534;
+pub(super) const NOBODY: u32 = 65_534;
 
 /// A home, and a folder that it publishes as the library `films`.
-struct Place {
-    dir: tempfile::TempDir,
-    home: Home,
-    folder: PathBuf,
+pub(super) struct Place {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) home: Home,
+    pub(super) folder: PathBuf,
 }
 
 impl Place {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let folder = dir.path().join("films");
         fs::create_dir(&folder)?;
