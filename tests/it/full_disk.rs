@@ -35,7 +35,7 @@ impl SmallDisk {
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(&path).output();
         if !mounted.is_ok_and(|output| output.status.success()) {
-            eprintln!("SKIPPED: a full disk, since this user may not mount a small tmpfs");
+            eprintln!("skipped: a full disk, since this user may not mount a small tmpfs");
             return Ok(None);
         }
         Ok(Some(Self { path, _dir: dir }))

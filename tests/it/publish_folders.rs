@@ -396,7 +396,7 @@ impl Mount {
         fs::create_dir(to)?;
         let mounted = Command::new("mount").arg("--bind").arg(from).arg(to).output();
         if !mounted.is_ok_and(|output| output.status.success()) {
-            eprintln!("SKIPPED in part: a home behind a bind mount, since this user may not mount");
+            eprintln!("skipped in part: a home behind a bind mount, since this user may not mount");
             return Ok(None);
         }
         Ok(Some(Self(to.to_owned())))
