@@ -1,7 +1,9 @@
 //! Names of files and directories under a store's directory.
 
 use std::{
-    fs, io,
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -19,6 +21,12 @@ pub(crate) struct Layout {
     dir: PathBuf,
 }
 
+/// Makes a directory that only its owner may enter, whatever the umask is, and those above it that are missing.
+pub(crate) fn make_private(dir: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| Error::io(format!("make {}", dir.display()), error))
+}
+
 impl Layout {
     pub(crate) fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned() }
@@ -30,8 +38,7 @@ impl Layout {
         if segments.is_dir() {
             return Ok(());
         }
-        fs::create_dir_all(&segments)
-            .map_err(|error| Error::io(format!("make {}", segments.display()), error))?;
+        make_private(&segments)?;
         sync_dir(&self.dir)
     }
 

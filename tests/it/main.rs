@@ -22,6 +22,7 @@ mod keys;
 mod kill;
 mod language;
 mod ledger;
+mod limits;
 mod many_files;
 mod mistakes;
 mod origin_lost;

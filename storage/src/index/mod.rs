@@ -35,6 +35,7 @@ pub(crate) use tuning::{Cache, cache};
 
 use crate::{
     entry::{Indexed, Location, Position},
+    layout::make_private,
     slot::Positions,
     stats::LossCounts,
 };
@@ -70,7 +71,7 @@ impl Index {
     pub(crate) fn open(generation: Generation, cache: &Cache, losses: Arc<LossCounts>) -> Result<Self> {
         let dir = generation.dir();
         let exists = dir.join("CURRENT").exists();
-        std::fs::create_dir_all(&dir).map_err(|error| Error::io(format!("make {}", dir.display()), error))?;
+        make_private(&dir)?;
         tuning::check_resources()?;
         check_versions(&generation)?;
         let db = DB::open_cf_descriptors(&tuning::database(exists), &dir, tuning::families(cache));
