@@ -29,7 +29,7 @@ use crate::{
     log::{Resume, ResumeLibrary},
     rebuild::DamagedPlace,
     slot::Positions,
-    view::{Sealing, SegmentView},
+    view::{HeaderState, Sealing, SegmentView},
 };
 
 /// Damage reports kept for the caller; all are logged.
@@ -154,7 +154,7 @@ impl Recovery<'_> {
                 "the index knows another segment than {path}; it is rebuilt"
             )));
         }
-        if !view.header_ok {
+        if view.header != HeaderState::Intact {
             self.report(format!("{} at offset 0: the segment header is damaged", view.path.display()));
         }
         let start = known.map_or(FIRST_GROUP, |position| position.end);
@@ -250,7 +250,7 @@ impl Recovery<'_> {
         if let Some(torn) = digest.torn.filter(|_| !self.index.is_read_only()) {
             cut(view, digest.position.end, torn)?;
         }
-        if found_nothing && digest.torn.is_none() && view.header_ok {
+        if found_nothing && digest.torn.is_none() && view.header == HeaderState::Intact {
             resume.open = Some(digest.position);
         }
         Ok(())

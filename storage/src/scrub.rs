@@ -23,7 +23,7 @@ use crate::{
     objects::Inner,
     recover::{indexed, location},
     slot::Positions,
-    view::{Sealing, SegmentView},
+    view::{HeaderState, Sealing, SegmentView},
     walk,
 };
 
@@ -63,6 +63,9 @@ pub struct Damage {
     /// Whether it is the place of records whose ids cannot be read. It does no harm once no object of the
     /// library is lost or missing.
     pub is_gap: bool,
+    /// Whether only the index knows the library of the segment. Without the index, nothing of the segment
+    /// could be read: it does harm although every object can be read now.
+    pub is_header_lost: bool,
     /// A description of the damage.
     pub what: String,
 }
@@ -142,8 +145,10 @@ impl Scrub<'_> {
             return Ok(());
         };
         self.report.segments += 1;
-        if !view.header_ok {
-            self.damage(view, 0, None, "the segment header is damaged");
+        match view.header {
+            HeaderState::Intact => {}
+            HeaderState::OneCopy => self.damage(view, 0, None, "the segment header is damaged"),
+            HeaderState::Unreadable => self.lost_header(view),
         }
         if let Sealing::Damaged { offset } = view.footer {
             self.damage(view, offset, None, "the footer is damaged");
@@ -273,7 +278,16 @@ impl Scrub<'_> {
                     let file = self.store.layout.segment(place.segment);
                     let what = "the index names a record that is not there".to_owned();
                     let (offset, id) = (u64::from(place.offset), Some(indexed.id()));
-                    self.list(Damage { file, offset, library: Some(*library), id, is_gap: false, what });
+                    let library = Some(*library);
+                    self.list(Damage {
+                        file,
+                        offset,
+                        library,
+                        id,
+                        is_gap: false,
+                        is_header_lost: false,
+                        what,
+                    });
                 }
             }
         }
@@ -293,9 +307,16 @@ impl Scrub<'_> {
         self.list(Damage { is_gap: true, ..Self::damage_at(view, offset, None, what) });
     }
 
+    fn lost_header(&mut self, view: &SegmentView) {
+        let what = "both copies of the segment header are damaged; only the index knows its library";
+        tracing::info!("{} at offset 0: {what}", view.path.display());
+        self.list(Damage { is_header_lost: true, ..Self::damage_at(view, 0, None, what) });
+    }
+
     fn damage_at(view: &SegmentView, offset: u64, id: Option<ObjectId>, what: &str) -> Damage {
         let library = view.name.map(|name| name.library);
-        Damage { file: view.path.clone(), offset, library, id, is_gap: false, what: what.to_owned() }
+        let (file, what) = (view.path.clone(), what.to_owned());
+        Damage { file, offset, library, id, is_gap: false, is_header_lost: false, what }
     }
 
     fn list(&mut self, damage: Damage) {

@@ -28,9 +28,19 @@ pub(crate) struct SegmentView {
     /// Its id and library. `None` if neither the header nor the index has them: then nothing of the segment
     /// is read, since nothing else proves its library.
     pub(crate) name: Option<SegmentName>,
-    /// Whether the first block is undamaged.
-    pub(crate) header_ok: bool,
+    pub(crate) header: HeaderState,
     pub(crate) footer: Sealing,
+}
+
+/// The state of the first block, which has two copies of the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderState {
+    /// It is undamaged.
+    Intact,
+    /// It is damaged, and one copy can be read.
+    OneCopy,
+    /// No copy can be read.
+    Unreadable,
 }
 
 /// How a segment ends.
@@ -60,11 +70,15 @@ impl SegmentView {
         let file = File::open(&path).map_err(context)?;
         let len = file.metadata().map_err(context)?.len();
         let block = first_block(&file, len).map_err(context)?;
-        let header = header(&block, &path, number)?;
-        let header_ok = header.is_some_and(|header| header.encode() == block);
-        let name = header.map(|header| header.name).or(known);
+        let readable = header(&block, &path, number)?;
+        let header = match &readable {
+            Some(header) if header.encode() == block => HeaderState::Intact,
+            Some(_) => HeaderState::OneCopy,
+            None => HeaderState::Unreadable,
+        };
+        let name = readable.map(|header| header.name).or(known);
         let footer = sealing(&file, len, name).map_err(context)?;
-        Ok(Self { number, path, file, len, name, header_ok, footer })
+        Ok(Self { number, path, file, len, name, header, footer })
     }
 
     /// The id and library of a segment, without reading the rest of it.

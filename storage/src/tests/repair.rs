@@ -248,6 +248,9 @@ fn a_segment_without_a_header_belongs_to_no_library() {
     // The index has the name from the header when that was intact, and passes it to a rebuild beside it.
     let store = DiskStore::open(dir, small()).unwrap();
     assert_eq!(read_back(&films(&store), &objects).0, contents(&objects));
+    let report = scrub(&store).unwrap();
+    let [damage] = &report.damage[..] else { panic!("{report:?}") };
+    assert!(damage.is_header_lost && damage.library == Some(FILMS), "{damage:?}");
     store.rebuild(&|_, _| {}).unwrap();
     assert_eq!(read_back(&films(&store), &objects).0, contents(&objects));
     drop(store);
@@ -262,7 +265,7 @@ fn a_segment_without_a_header_belongs_to_no_library() {
         assert_eq!(store.libraries().unwrap(), [FILMS]);
         let report = scrub(&store).unwrap();
         let [damage] = &report.damage[..] else { panic!("{report:?}") };
-        assert_eq!((&damage.file, damage.library), (&path, None));
+        assert_eq!((&damage.file, damage.library, damage.is_header_lost), (&path, None, false));
     }
     let store = DiskStore::open(dir, small()).unwrap();
     put(&films(&store), &objects);

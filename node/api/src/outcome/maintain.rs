@@ -25,7 +25,7 @@ pub struct Verified {
     /// Classes of the releases that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
-    /// Damaged records whose content was fetched or published again since. They do no harm.
+    /// Damaged places in segments that do no harm: their content was stored again, or no release needs it.
     pub superseded: u64,
     /// The first missing and corrupt objects, in words.
     pub problems: Vec<String>,
@@ -50,7 +50,7 @@ pub struct Rebuilt {
     pub statements: u64,
     /// Records that could not be read, and that are needed.
     pub lost: u64,
-    /// Damaged records whose content was fetched or published again since. They do no harm.
+    /// Damaged places in segments that do no harm: their content was stored again, or no release needs it.
     #[serde(default)]
     pub superseded: u64,
     /// The first damaged records, in words.

@@ -298,7 +298,7 @@ in-slot = in slot { $slot }
 verified = { $verdict }: { $releases }, { $pages }, { $chunks }, { $size } hashed in { $time }; { $missing } missing, { $corrupt } corrupt
 verified-sound = no problems
 verified-problems = problems found
-verified-superseded = damaged records that do no harm, since their content was stored again: { $number }
+verified-superseded = damaged places that do no harm (stored again, or needed by no release): { $number }
 verified-repair = repair it with `chuan pull` from a node that has the data, or publish the source again
 rebuilt = rebuilt the index from { $segments } in { $time }: { $chunks }, { $pages }, { $statements }; { $lost } lost
 

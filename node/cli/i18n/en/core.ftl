@@ -334,6 +334,7 @@ the-answer-to-the-ticket-does = the answer to the ticket does not make this node
 
 verify-found-damaged-and-missing = verify found { $corrupt } damaged and { $missing } missing
 valid-records-are-not-in-the = { $unindexed } valid records are not in the index; `chuan rebuild` adds them
+it-does-no-harm = { $file } at { $offset }: { $what }; it does no harm
 class-header-is-not-held = { $context }: class header { $commitment } is not held
 page-is-not-held = { $context }: page { $page } is not held
 chunk-bytes-is-not-held = { $context }: chunk { $chunk } ({ $chunk2 } bytes) is not held

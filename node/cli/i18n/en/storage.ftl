@@ -142,6 +142,7 @@ truncate = truncate { $view }
 
 the-library-of-the-segment-is = the library of the segment is unknown: it is quarantined
 the-segment-header-is-damaged = the segment header is damaged
+both-copies-of-the-segment-header = both copies of the segment header are damaged; only the index knows its library
 the-footer-is-damaged-7 = the footer is damaged
 the-file-ends-before-the-last = the file ends before the last committed group
 no-record-can-be-read-before = no record can be read before offset { $to }

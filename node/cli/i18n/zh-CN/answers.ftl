@@ -214,7 +214,7 @@ in-slot = （槽位 { $slot }）
 verified = { $verdict }：{ $releases }，{ $pages }，{ $chunks }，校验 { $size }，用时 { $time }；缺少 { $missing }，损坏 { $corrupt }
 verified-sound = 没有问题
 verified-problems = 发现问题
-verified-superseded = 已损坏但无妨的记录（其内容已重新保存）：{ $number }
+verified-superseded = 已损坏但无妨之处（内容已重新保存，或没有发布版本需要）：{ $number }
 verified-repair = 请用 `chuan pull` 从有数据的节点取回，或重新发布来源
 rebuilt = 已由 { $segments }重建索引，用时 { $time }：{ $chunks }，{ $pages }，{ $statements }；丢失 { $lost }
 

@@ -334,6 +334,7 @@ the-answer-to-the-ticket-does = 对票据的应答没有让本节点成为成员
 
 verify-found-damaged-and-missing = 校验发现 { $corrupt } 处损坏，缺少 { $missing }
 valid-records-are-not-in-the = { $unindexed } 条有效的记录不在索引里；请执行 `chuan rebuild`
+it-does-no-harm = { $file } 偏移 { $offset } 处：{ $what }；无妨
 class-header-is-not-held = { $context }：缺少类别头 { $commitment }
 page-is-not-held = { $context }：缺少页 { $page }
 chunk-bytes-is-not-held = { $context }：缺少数据块 { $chunk }（{ $chunk2 } 字节）

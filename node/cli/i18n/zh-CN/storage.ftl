@@ -142,6 +142,7 @@ truncate = 截断 { $view }
 
 the-library-of-the-segment-is = 段文件属于哪个库不明：已隔离
 the-segment-header-is-damaged = 段文件头已损坏
+both-copies-of-the-segment-header = 段文件头的两份都已损坏；只有索引知道它属于哪个库
 the-footer-is-damaged-7 = 段尾已损坏
 the-file-ends-before-the-last = 文件在最后一个已提交的组之前就结束
 no-record-can-be-read-before = 偏移 { $to } 之前没有可读的记录

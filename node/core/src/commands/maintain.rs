@@ -12,6 +12,7 @@ use chuan_engine::{
     store::{ObjectId, PageState},
     verify::{ClassReport, Report, structure},
 };
+use chuan_storage::scrub::{Damage, ScrubReport};
 
 use crate::{
     command::Verify,
@@ -41,14 +42,17 @@ pub(crate) async fn verify(services: &Arc<Services>, options: Verify, job: &Job)
             let begun = context.clock.instant();
             let mut verified = Verified { deep: options.deep, ..Verified::default() };
             // First, since an object that it finds damaged is missing from then on.
-            let damaged = match options.deep {
+            let scrubbed = match options.deep {
                 true => scrub(context, &mut verified, &job)?,
-                false => Damaged::new(),
+                false => ScrubReport::default(),
             };
+            let ids = |damage: &Damage| damage.library.zip(damage.id);
+            let damaged = scrubbed.damage.iter().filter_map(ids).collect();
             service.verify_ledger(&mut verified, &job)?;
             for library in service.all() {
                 walk(context, service, &library, (&mut verified, &damaged), &job)?;
             }
+            count_damage(context, &mut verified, scrubbed, &job);
             if verified.corrupt > 0 {
                 let found =
                     format!("verify found {} damaged and {} missing", verified.corrupt, verified.missing);
@@ -69,38 +73,52 @@ pub(crate) async fn rebuild(services: &Arc<Services>, job: &Job) -> Result<Rebui
     services.blocking(move |services| rebuild_index(&services.context, &services.library, &job)).await
 }
 
-/// Objects that a scrub found damaged and counted.
+/// Objects that a scrub found damaged; they are counted as such.
 type Damaged = BTreeSet<(LibraryId, ObjectId)>;
 
-fn scrub(context: &Context, verified: &mut Verified, job: &Job) -> Result<Damaged> {
-    let mut damaged = Damaged::new();
+/// Compares every stored byte with its hash. The damage is counted after the walk, which tells whether it
+/// does harm.
+fn scrub(context: &Context, verified: &mut Verified, job: &Job) -> Result<ScrubReport> {
     let reporter = std::cell::RefCell::new(Reporter::new(job, "verify", context.clock));
     let progress = |done, total| reporter.borrow_mut().bytes(done, total);
     let report = context.store.disk()?.scrub(&progress, job.cancel().flag())?;
     verified.bytes = report.bytes;
-    for damage in &report.damage {
-        // Where no id can be read: the scrub has compared the index with all records, so whatever is gone is
-        // lost.
-        if does_no_harm(context, damage.library, damage.id, damage.is_gap) {
-            verified.superseded += 1;
-            continue;
-        }
-        damaged.extend(damage.library.zip(damage.id));
-        let (file, offset, what) = (damage.file.display(), damage.offset, &damage.what);
-        name(verified, || format!("{file} at {offset}: {what}"));
-    }
-    verified.corrupt += report.damaged.saturating_sub(verified.superseded);
     if report.unindexed > 0 {
         verified.missing += report.unindexed;
         name(verified, || {
             format!("{} valid records are not in the index; `chuan rebuild` adds them", report.unindexed)
         });
     }
-    Ok(damaged)
+    Ok(report)
 }
 
-/// Whether a damaged place in a segment does no harm. The index has another record of its object; or the
-/// place is a gap, and no object of the library is lost.
+/// Counts the damage that a scrub found, and lists what does harm before the findings of the walk.
+fn count_damage(context: &Context, verified: &mut Verified, report: ScrubReport, job: &Job) {
+    let walked = std::mem::take(&mut verified.problems);
+    let is_whole = walked.is_empty();
+    for damage in &report.damage {
+        let (file, offset, what) = (damage.file.display(), damage.offset, &damage.what);
+        let is_harmless = !damage.is_header_lost
+            && (is_whole || does_no_harm(context, damage.library, damage.id, damage.is_gap));
+        if !is_harmless {
+            name(verified, || format!("{file} at {offset}: {what}"));
+            continue;
+        }
+        verified.superseded += 1;
+        if verified.superseded <= NAMED as u64 {
+            job.note(format!("{file} at {offset}: {what}; it does no harm"));
+        }
+    }
+    let unlisted = report.damaged.saturating_sub(report.damage.len() as u64);
+    verified.superseded += if is_whole { unlisted } else { 0 };
+    verified.corrupt += report.damaged.saturating_sub(verified.superseded);
+    walked.into_iter().for_each(|problem| name(verified, || problem));
+}
+
+/// Whether a damaged place in a segment does no harm although something is missing. The index has another
+/// record of its object; or the place is a gap, and no object of the library is lost: a scrub has compared
+/// the index with all records. Where nothing is missing, no release and so no acknowledged data needs the
+/// place.
 fn does_no_harm(context: &Context, library: Option<LibraryId>, id: Option<ObjectId>, is_gap: bool) -> bool {
     let Some(library) = library else { return false };
     match id {
@@ -234,17 +252,17 @@ fn rebuild_index(context: &Context, service: &LibraryService, job: &Job) -> Resu
     let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild", context.clock));
     let report = context.store.disk()?.rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
     mark_all(service);
-    // The content of a gap is not in the new index, so it is missing from a release, or needed by none.
+    // Damaged content is not in the new index, so it is missing from a release, or needed by none.
     let mut walked = Verified::default();
-    if report.damage.iter().any(|damage| damage.is_gap) {
+    if !report.damage.is_empty() {
         service
             .all()
             .iter()
             .try_for_each(|library| walk(context, service, library, (&mut walked, &Damaged::new()), job))?;
     }
-    let is_whole = walked.missing + walked.corrupt == 0;
+    let is_whole = walked.problems.is_empty() && !service.has_lost();
     let (harmless, damage): (Vec<_>, Vec<_>) = report.damage.into_iter().partition(|damage| {
-        (is_whole || !damage.is_gap) && does_no_harm(context, damage.library, damage.id, damage.is_gap)
+        is_whole || (!damage.is_gap && does_no_harm(context, damage.library, damage.id, false))
     });
     let lost = damage.len();
     // The rebuild does not change statements.
