@@ -17,17 +17,12 @@ use crate::{
 
 /// `chuan` found no library of this name.
 const MISSING: i32 = 3;
-/// Stored bytes are damaged.
-const CORRUPT: i32 = 7;
 /// `chuan` found no space.
 const FULL: i32 = 9;
 /// The system refused to read or write.
 const IO: i32 = 10;
 /// Some paths could not be restored.
 const GAPS: i32 = 12;
-/// The remedy with which a damaged index is reported: RocksDB does not tell a failed write from an unreadable
-/// file.
-const REBUILT: &str = "the index is rebuilt from the segments at the next start";
 
 /// The answer of the command, if it acknowledged its work; fails if it ended as no command may.
 pub(super) fn acknowledged(
@@ -43,7 +38,6 @@ pub(super) fn acknowledged(
     match (end, fault) {
         (End::Exit(0), _) => Ok(Some(answer.with_context(|| format!("no answer in {text:?}"))?)),
         (End::Exit(IO), Fault::Eio) | (End::Exit(FULL), Fault::Enospc | Fault::Edquot) => Ok(None),
-        (End::Exit(CORRUPT), Fault::Eio) if text.contains(REBUILT) => Ok(None),
         // One file fails, the others are restored.
         (End::Exit(GAPS), Fault::Eio) if job == Job::Restore => Ok(None),
         // The answer may be out before the process is gone.
