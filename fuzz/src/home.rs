@@ -99,8 +99,8 @@ pub fn peers(bytes: &[u8]) -> bool {
         match input.u8() % 4 {
             0 => drop(peers.record_hearsay(&node, name, &addresses, &library)),
             1 => peers.record_self_claim(&node, name, &addresses, &library),
-            2 => peers.record_introduction(&node, name, &addresses, Some(&library)),
-            _ => peers.record_dial(&node, addresses.pop().unwrap_or_default()),
+            2 => peers.record_introduction(&node, name, &addresses, &library),
+            _ => peers.record_dial(&node, addresses.pop().unwrap_or_default(), &library),
         }
         check_peer(&peers, &node);
     }

@@ -28,6 +28,21 @@ pub struct Succession {
 /// Whether successions among `statements`, whose signatures are checked here, lead from `node`'s first key to
 /// `key`. A key that an operator bound is not found in this way: that needs the library.
 pub fn leads_to(node: &NodeId, key: &PublicKey, statements: &[Statement]) -> bool {
+    key.node() == *node || leads(node, |old| old.node() == *node, key, statements)
+}
+
+/// Whether successions of `node` among `statements`, whose signatures are checked here, lead from its key
+/// `from` to `key`. Both keys sign a succession, so its library does not matter.
+pub fn leads_from(node: &NodeId, from: &PublicKey, key: &PublicKey, statements: &[Statement]) -> bool {
+    key == from || leads(node, |old| old == from, key, statements)
+}
+
+fn leads(
+    node: &NodeId,
+    is_start: impl Fn(&PublicKey) -> bool,
+    key: &PublicKey,
+    statements: &[Statement],
+) -> bool {
     let verified = statements.iter().filter_map(|statement| match statement.body() {
         Body::Succession(next) if next.node == *node => {
             let signers = statement.verify_signatures().ok()?;
@@ -37,13 +52,13 @@ pub fn leads_to(node: &NodeId, key: &PublicKey, statements: &[Statement]) -> boo
     });
     let all: Vec<_> = verified.collect();
     let mut reached: Vec<PublicKey> =
-        all.iter().map(|next| next.old).filter(|old| old.node() == *node).take(1).collect();
+        all.iter().map(|next| next.old).filter(|old| is_start(old)).take(1).collect();
     // Each succession adds at most one key.
     for _ in 0..all.len() {
         let next = all.iter().find(|next| reached.contains(&next.old) && !reached.contains(&next.new));
         reached.extend(next.map(|next| next.new));
     }
-    key.node() == *node || reached.contains(key)
+    reached.contains(key)
 }
 
 impl Succession {

@@ -39,8 +39,8 @@ pub trait Responder {
     /// Other members of `library` with the addresses at which they were reached: hints for the peer.
     fn peers(&self, library: &Library) -> Vec<Hello>;
 
-    /// Takes statements that the member `peer` offered in an exchange, unverified.
-    fn take_offered(&self, peer: &NodeId, statements: Vec<Bytes>);
+    /// Takes statements that `peer`, a member of `library`, offered in an exchange about it, unverified.
+    fn take_offered(&self, library: &LibraryId, peer: &NodeId, statements: Vec<Bytes>);
 
     /// Whether a library has changed since the last call. Cheap: it is called for each frame.
     fn has_changed(&mut self) -> bool;
@@ -81,7 +81,7 @@ pub fn respond(
         Request::Exchange { talk, .. } => {
             let reply = exchange::answer(&library, asker.kinds, talk, &asker.node, now_ms)?;
             if !reply.offered.is_empty() {
-                node.take_offered(&asker.node, reply.offered);
+                node.take_offered(&library.id(), &asker.node, reply.offered);
             }
             let _ = reply.frames.into_iter().all(|frame| out.send(frame));
             Ok(())

@@ -380,7 +380,7 @@ impl Responder for Answering<'_> {
         Vec::new()
     }
 
-    fn take_offered(&self, _: &NodeId, statements: Vec<Bytes>) {
+    fn take_offered(&self, _: &LibraryId, _: &NodeId, statements: Vec<Bytes>) {
         self.cinema.take(&statements);
     }
 

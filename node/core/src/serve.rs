@@ -134,7 +134,7 @@ pub(crate) struct Handler {
 
 impl PeerHandler for Handler {
     fn identify(&self, key: &PublicKey) -> Identified {
-        Identified { node: self.library.node_of(key), introduction: self.introduction() }
+        Identified { node: self.library.keys().node_of(key), introduction: self.introduction() }
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
@@ -151,7 +151,7 @@ impl PeerHandler for Handler {
             let news = self.library.hear(&statements);
             self.library.follow_news(&news);
         }
-        if !self.library.holds_key(&peer.node, &peer.key) {
+        if !self.library.keys().holds_in_any(&peer.node, &peer.key) {
             return false;
         }
         let libraries = self.memberships(peer);
@@ -261,11 +261,11 @@ impl Responder for Answering<'_> {
         self.handler.peers.member_hellos(library)
     }
 
-    fn take_offered(&self, peer: &NodeId, statements: Vec<Bytes>) {
-        let library = &self.handler.library;
-        let news = library.hear(&statements);
-        library.note_announcer(peer, &news);
-        library.follow_news(&news);
+    fn take_offered(&self, library: &LibraryId, peer: &NodeId, statements: Vec<Bytes>) {
+        let service = &self.handler.library;
+        let news = service.hear(&statements);
+        service.note_announcer(library, peer, &news);
+        service.follow_news(&news);
     }
 
     fn has_changed(&mut self) -> bool {

@@ -143,7 +143,7 @@ fn store_status(context: &Context) -> Result<StoreStatus> {
 }
 
 fn peers_status(services: &Services) -> Vec<PeerStatus> {
-    let peers = services.peers.all();
+    let peers = services.peers.all().by_node();
     let all = services.library.all();
     let is_revoked = |peer: &Peer| {
         let Ok(node) = peer.id.parse() else { return false };

@@ -193,7 +193,7 @@ impl ExchangeService {
         let mut pending = BTreeMap::new();
         for peer in peers {
             let (node, place) = (peer.node, peer.place());
-            pending.insert(node, (place, self.peers.silence.is_silent(&node)));
+            pending.insert(node, (place, self.peers.silence.is_silent(library, &node)));
             let answer = scheduler.exchange_with(*library, peer);
             answers.spawn(async move { (node, answer.await) });
         }
@@ -237,10 +237,10 @@ impl ExchangeService {
             .map(|(node, _)| node)
             .collect();
         if !silent.is_empty() {
-            let peers = Arc::clone(&self.peers);
+            let (peers, library) = (Arc::clone(&self.peers), *library);
             self.context
                 .blocking(move || {
-                    peers.silence.note(&silent);
+                    peers.silence.note(&library, &silent);
                     Ok(())
                 })
                 .await?;
@@ -272,7 +272,7 @@ impl ExchangeService {
             }
             // With an empty library, this node asks for everything and sends nothing.
             let shown = if is_member { (*known).clone() } else { Library::new(*library) };
-            let came = self.take_all(link, Exchange::new(shown, link.kinds())).await?;
+            let came = self.take_all(link, *library, Exchange::new(shown, link.kinds())).await?;
             news += came;
             if is_member && came == 0 {
                 // Neither side has news: records of the library that were lost here are here again, if the
@@ -291,7 +291,7 @@ impl ExchangeService {
 
     /// Runs an exchange and stores the statements of each message when it comes: a later failure does not
     /// lose them.
-    async fn take_all(&self, link: &dyn Link, mut exchange: Exchange) -> Result<usize> {
+    async fn take_all(&self, link: &dyn Link, id: LibraryId, mut exchange: Exchange) -> Result<usize> {
         let mut news = 0;
         loop {
             let step = exchange_step(link, &mut exchange).await;
@@ -302,7 +302,7 @@ impl ExchangeService {
                 let (library, peer) = (Arc::clone(&self.library), link.peer().node);
                 let taken = self.context.blocking(move || {
                     let taken = library.hear(&came);
-                    library.note_announcer(&peer, &taken);
+                    library.note_announcer(&id, &peer, &taken);
                     Ok(taken.len())
                 });
                 news += taken.await?;

@@ -179,7 +179,7 @@ impl ExchangeScheduler {
             let service = &self.service;
             let known = service.library.get_or_left_out(&key.library).ok_or_else(closed)?;
             let hello = service.peers.hello(Some(&known))?;
-            let verifier = KnownPeers::verifier(&service.library, false);
+            let verifier = KnownPeers::verifier(&service.library, key.library, false);
             let opened = self.socket.open(&peer.addresses, peer.node, &hello, &verifier);
             Ok((opened.await.map_err(net_failure)?, permit))
         };
@@ -220,7 +220,7 @@ impl ExchangeScheduler {
         let (peers, failure) = (Arc::clone(&self.service.peers), failure.cloned());
         let noted = self.service.context.blocking(move || {
             if failure.is_none() {
-                peers.silence.answered(&key.node);
+                peers.silence.answered(&key.library, &key.node);
             }
             peers.note_answer(&key.library, &key.node, failure.as_ref());
             Ok(())

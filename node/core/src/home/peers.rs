@@ -1,5 +1,12 @@
 //! `peers.json`: known peers and their addresses. All of them are hints: an address is proved by the key of
 //! the node that answers there, and the rights of a node are decided by statements.
+//!
+//! The knowledge about a node is kept apart for each library. The operators of a library can bind a key of
+//! their own to any node, and its members can name any address: neither may change how a node of another
+//! library is reached.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,7 +36,7 @@ pub struct Peers {
     peers: Vec<Peer>,
 }
 
-/// A known peer.
+/// A known peer, as a source of one library. A node has an entry for each library.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Peer {
@@ -43,11 +50,16 @@ pub struct Peer {
     /// Addresses that other nodes named, the newest first; never passed on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hearsay: Vec<String>,
-    /// Ids of libraries it is a source of.
+    /// The id of the library of which it is a source. Earlier versions wrote one entry for all libraries, and
+    /// a person may have named none.
     pub libraries: BTreeSet<String>,
 }
 
 impl Peer {
+    fn of(node: &NodeId, library: &LibraryId) -> Self {
+        Self { id: node.to_string(), libraries: BTreeSet::from([library.to_string()]), ..Self::default() }
+    }
+
     /// The addresses at which to dial it, the best first.
     pub fn places(&self) -> Vec<String> {
         let room = ADDRESSES.saturating_sub(self.hearsay.len());
@@ -82,6 +94,15 @@ impl Peer {
         self.libraries.extend(other.libraries);
     }
 
+    /// An entry for each of its libraries; itself where it names none.
+    fn of_each_library(self) -> Vec<Self> {
+        if self.libraries.is_empty() {
+            return vec![self];
+        }
+        let entry = |library: &String| Self { libraries: BTreeSet::from([library.clone()]), ..self.clone() };
+        self.libraries.iter().map(entry).collect()
+    }
+
     /// Drops repeated addresses and those above the limits.
     fn keep_limits(&mut self) {
         let mut seen = BTreeSet::new();
@@ -94,9 +115,10 @@ impl Peer {
 }
 
 impl Peers {
-    /// Reads an address book. A person may have edited it: entries of one peer are joined, and addresses
-    /// above the limits of an entry are dropped. Names with control characters and addresses that cannot be
-    /// dialled are dropped too: they would forge lines of an answer. So is an entry whose id is none.
+    /// Reads an address book. An entry of several libraries becomes one for each. A person may have edited
+    /// it: entries of one peer for one library are joined, and addresses above the limits of an entry are
+    /// dropped. Names with control characters and addresses that cannot be dialled are dropped too: they
+    /// would forge lines of an answer. So is an entry whose id is none.
     ///
     /// # Errors
     ///
@@ -104,13 +126,15 @@ impl Peers {
     pub fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
         let Self { peers: read } = serde_json::from_slice(bytes)?;
         let mut peers: Vec<Peer> = Vec::new();
-        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        let mut places: BTreeMap<(String, BTreeSet<String>), usize> = BTreeMap::new();
         for mut peer in read.into_iter().filter(|peer| peer.id.parse::<NodeId>().is_ok()) {
             peer.keep_plain();
-            let at = *places.entry(peer.id.clone()).or_insert(peers.len());
-            match peers.get_mut(at) {
-                Some(known) => known.join(peer),
-                None => peers.push(peer),
+            for peer in peer.of_each_library() {
+                let at = *places.entry((peer.id.clone(), peer.libraries.clone())).or_insert(peers.len());
+                match peers.get_mut(at) {
+                    Some(known) => known.join(peer),
+                    None => peers.push(peer),
+                }
             }
         }
         peers.iter_mut().for_each(Peer::keep_limits);
@@ -128,9 +152,22 @@ impl Peers {
         Ok(bytes)
     }
 
-    /// All peers.
+    /// All entries.
     pub fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter()
+    }
+
+    /// The peers, each once, with what is known of it in all libraries.
+    pub fn by_node(&self) -> Vec<Peer> {
+        let mut joined: Vec<Peer> = Vec::new();
+        for peer in &self.peers {
+            match joined.iter_mut().find(|known| known.id == peer.id) {
+                Some(known) => known.join(peer.clone()),
+                None => joined.push(peer.clone()),
+            }
+        }
+        joined.iter_mut().for_each(Peer::keep_limits);
+        joined
     }
 
     /// Forgets the half of them that was reached before the others; `false` if there was none.
@@ -146,15 +183,32 @@ impl Peers {
         self.peers.iter().filter(move |peer| peer.libraries.contains(&library))
     }
 
-    /// The peer with this id or beginning of an id, or with this name; `None` if no peer matches. Fails if
-    /// several match. A text that can be the beginning of an id is never a name.
+    /// An entry of the peer with this id or beginning of an id, or with this name; `None` if no peer matches.
+    /// Fails if several match. A text that can be the beginning of an id is never a name.
     pub fn find(&self, who: &str) -> Result<Option<&Peer>> {
+        Self::only(self.peers.iter(), who)
+    }
+
+    /// Like [`Peers::find`]; among the sources of `library` first, so that a peer of another library cannot
+    /// take their names.
+    pub fn find_source(&self, who: &str, library: &LibraryId) -> Result<Option<&Peer>> {
+        let source = Self::only(self.sources(library), who)?;
+        source.map_or_else(|| self.find(who), |peer| Ok(Some(peer)))
+    }
+
+    /// The only peer among these that matches.
+    fn only<'a>(peers: impl Iterator<Item = &'a Peer>, who: &str) -> Result<Option<&'a Peer>> {
         let beginning = may_be_id(who).then(|| who.to_ascii_lowercase());
         let is_meant = |peer: &&Peer| match &beginning {
             Some(beginning) => peer.id.starts_with(beginning),
             None => peer.name == who,
         };
-        let found: Vec<_> = self.peers.iter().filter(is_meant).collect();
+        let mut found: Vec<&Peer> = Vec::new();
+        for peer in peers.filter(is_meant) {
+            if !found.iter().any(|known| known.id == peer.id) {
+                found.push(peer);
+            }
+        }
         match found.as_slice() {
             [] => Ok(None),
             [peer] => Ok(Some(*peer)),
@@ -182,13 +236,12 @@ impl Peers {
         if told.is_empty() {
             return false;
         }
-        let Some(peer) = self.entry(node, name) else { return false };
+        let Some(peer) = self.entry(node, name, library) else { return false };
         let was_lost = peer.addresses.is_empty() && peer.hearsay.is_empty();
         let is_new = |told: &&String| !peer.addresses.contains(told) && !peer.hearsay.contains(told);
         let new: Vec<_> = told.into_iter().filter(is_new).cloned().collect();
         peer.hearsay.splice(0..0, new);
         peer.keep_limits();
-        peer.libraries.insert(library.to_string());
         was_lost
     }
 
@@ -198,10 +251,9 @@ impl Peers {
         if addresses.is_empty() {
             return;
         }
-        let Some(peer) = self.entry(node, name) else { return };
+        let Some(peer) = self.entry(node, name, library) else { return };
         peer.hearsay.extend(addresses.iter().cloned());
         peer.keep_limits();
-        peer.libraries.insert(library.to_string());
     }
 
     /// Records the addresses that a member of `library` names under its own key. New addresses come first. A
@@ -213,7 +265,7 @@ impl Peers {
         addresses: &[String],
         library: &LibraryId,
     ) {
-        let Some(peer) = self.entry(node, name) else { return };
+        let Some(peer) = self.entry(node, name, library) else { return };
         if !name.is_empty() {
             name.clone_into(&mut peer.name);
         }
@@ -226,47 +278,49 @@ impl Peers {
         });
         let new = addresses.iter().filter(|address| !peer.addresses.contains(address)).cloned().collect();
         peer.lead_with(new);
-        peer.libraries.insert(library.to_string());
     }
 
-    /// Records the address at which a peer was just reached.
-    pub fn record_dial(&mut self, node: &NodeId, address: String) {
-        let id = node.to_string();
-        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) {
+    /// Records the address at which a source of `library` was just reached.
+    pub fn record_dial(&mut self, node: &NodeId, address: String, library: &LibraryId) {
+        if let Some(peer) = self.place(node, library).and_then(|at| self.peers.get_mut(at)) {
             peer.lead_with(vec![address]);
         }
     }
 
-    /// Records that `node` was reached at the first of `addresses` and, if given, is a source of `library`.
-    /// The peer comes first from now on.
+    /// Records that `node`, a source of `library`, was reached at the first of `addresses`. The peer comes
+    /// first from now on.
     pub fn record_introduction(
         &mut self,
         node: &NodeId,
         name: &str,
         addresses: &[String],
-        library: Option<&LibraryId>,
+        library: &LibraryId,
     ) {
-        let id = node.to_string();
-        let at = self.peers.iter().position(|peer| peer.id == id);
-        let mut peer = at.map_or_else(|| Peer { id, ..Peer::default() }, |at| self.peers.remove(at));
+        let known = self.place(node, library).map(|at| self.peers.remove(at));
+        let mut peer = known.unwrap_or_else(|| Peer::of(node, library));
         if !name.is_empty() {
             name.clone_into(&mut peer.name);
         }
         peer.lead_with(addresses.to_vec());
-        peer.libraries.extend(library.map(ToString::to_string));
         self.peers.insert(0, peer);
     }
 
-    /// The peer with this id; a new one is added after all others, so that forged hints displace no peer.
-    fn entry(&mut self, node: &NodeId, name: &str) -> Option<&mut Peer> {
-        let id = node.to_string();
-        match self.peers.iter().position(|peer| peer.id == id) {
+    /// The entry of a node for a library; a new one is added after all others, so that forged hints displace
+    /// no peer.
+    fn entry(&mut self, node: &NodeId, name: &str, library: &LibraryId) -> Option<&mut Peer> {
+        match self.place(node, library) {
             Some(at) => self.peers.get_mut(at),
             None => {
-                self.peers.push(Peer { id, name: name.to_owned(), ..Peer::default() });
+                self.peers.push(Peer { name: name.to_owned(), ..Peer::of(node, library) });
                 self.peers.last_mut()
             }
         }
+    }
+
+    /// The position of the entry of a node for a library.
+    fn place(&self, node: &NodeId, library: &LibraryId) -> Option<usize> {
+        let (id, library) = (node.to_string(), library.to_string());
+        self.peers.iter().position(|peer| peer.id == id && peer.libraries.contains(&library))
     }
 }
 
@@ -304,123 +358,5 @@ impl Home {
     pub fn keep_peers(&self, peers: &Peers) -> Result<()> {
         let bytes = peers.encode().map_err(|error| Failure::internal(format!("encode peers: {error}")))?;
         file::write_atomic(&self.peers_path(), &bytes, 0o600)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::command::Role;
-
-    #[test]
-    fn peers_read_back_and_sources_come_latest_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
-        let (library, a, b) = (LibraryId::of(b"l"), NodeId::of(&[1; 32]), NodeId::of(&[2; 32]));
-        let mut peers = home.peers().unwrap();
-        peers.record_introduction(&a, "甲", &["a:1".into()], Some(&library));
-        peers.record_introduction(&b, "乙", &["b:1".into()], Some(&library));
-        peers.record_introduction(&a, "", &["a:2".into()], None);
-        home.keep_peers(&peers).unwrap();
-
-        let peers = home.peers().unwrap();
-        let sources: Vec<_> = peers.sources(&library).map(|peer| peer.name.as_str()).collect();
-        assert_eq!(sources, ["甲", "乙"]);
-        assert_eq!(peers.find("甲").unwrap().unwrap().addresses, ["a:2", "a:1"]);
-        assert_eq!(peers.find(&b.to_string()[..8]).unwrap().unwrap().name, "乙");
-        assert!(peers.find("丙").unwrap().is_none());
-        assert_eq!(peers.sources(&LibraryId::of(b"m")).count(), 0);
-    }
-
-    /// A node named four false addresses of a member that was not known yet. They filled the room for
-    /// hearsay, and its true address was refused forever. DNS names were accepted too, and looked up again
-    /// and again.
-    #[test]
-    fn newer_hearsay_replaces_older_hearsay_and_no_proved_address() {
-        let (library, node) = (LibraryId::of(b"l"), NodeId::of(&[1; 32]));
-        let lies: Vec<String> = (1..=16).map(|n| format!("203.0.113.{n}:4040")).collect();
-        let mut peers = Peers::default();
-        assert!(peers.record_hearsay(&node, "x", &lies, &library));
-        assert!(!peers.record_hearsay(
-            &node,
-            "x",
-            &["evil.example:53".into(), "192.0.2.1:0".into()],
-            &library
-        ));
-        assert!(!peers.record_hearsay(&node, "x", &["192.0.2.7:4040".into()], &library));
-        assert!(!peers.record_hearsay(&node, "x", &lies, &library));
-        let places = |peers: &Peers| peers.iter().next().unwrap().places();
-        assert_eq!(places(&peers)[0], "192.0.2.7:4040");
-        assert_eq!(places(&peers)[1..], lies[..4]);
-        let others: Vec<String> = (21..=36).map(|n| format!("203.0.113.{n}:4040")).collect();
-        peers.record_hearsay(&node, "x", &others, &library);
-        assert!(places(&peers).contains(&"192.0.2.7:4040".to_owned()), "one answer must not replace all");
-        peers.record_dial(&node, "192.0.2.7:4040".into());
-        peers.record_hearsay(&node, "x", &lies[4..], &library);
-        peers.record_hearsay(&node, "x", &lies[8..], &library);
-        let peer = peers.iter().next().unwrap();
-        assert_eq!((peer.addresses.as_slice(), peer.hearsay.len()), (&["192.0.2.7:4040".to_owned()][..], 8));
-    }
-
-    /// A node whose provider changed its address every day was recorded sixteen times, and its later
-    /// addresses were dropped.
-    #[test]
-    fn new_addresses_of_a_node_lead_and_a_working_one_stays_before_repeated_ones() {
-        let (library, node) = (LibraryId::of(b"l"), NodeId::of(&[1; 32]));
-        let mut peers = Peers::default();
-        let addresses = |peers: &Peers| peers.iter().next().unwrap().addresses.clone();
-        for day in 0..20 {
-            peers.record_self_claim(
-                &node,
-                "x",
-                &[format!("192.0.2.{day}:4040"), "10.0.0.1:4040".into()],
-                &library,
-            );
-            assert_eq!(addresses(&peers)[0], format!("192.0.2.{day}:4040"));
-            assert!(addresses(&peers).contains(&"10.0.0.1:4040".to_owned()));
-        }
-        assert_eq!(addresses(&peers).len(), ADDRESSES);
-        peers.record_self_claim(&node, "x", &["10.0.0.1:4040".into()], &library);
-        peers.record_dial(&node, "198.51.100.1:4040".into());
-        peers.record_self_claim(&node, "x", &["192.0.2.19:4040".into()], &library);
-        assert_eq!(addresses(&peers)[..2], ["198.51.100.1:4040", "192.0.2.19:4040"]);
-    }
-
-    /// A line break in a name that was planted in the file printed a forged line of `status`.
-    #[test]
-    fn a_planted_name_or_address_forges_no_line() {
-        let node = NodeId::of(&[1; 32]);
-        let planted = serde_json::json!({ "peers": [
-            { "id": node.to_string(), "name": "x\nserving    no", "addresses": ["192.0.2.1:1", "a\nb:1"],
-              "hearsay": ["c\rd:1"], "libraries": ["e\nf"] },
-            { "id": "g\nh", "name": "y" },
-        ] });
-        let peers = Peers::decode(planted.to_string().as_bytes()).unwrap();
-        let plain = Peer { id: node.to_string(), addresses: vec!["192.0.2.1:1".into()], ..Peer::default() };
-        assert_eq!(peers.peers, [plain]);
-    }
-
-    /// Symptom: a peer that called itself by the beginning of another node's id was pulled from in its place.
-    /// Cause: names were compared before ids.
-    #[test]
-    fn a_name_never_stands_for_the_beginning_of_an_id() {
-        let (other, thief) = (NodeId::of(&[1; 32]), NodeId::of(&[2; 32]));
-        let short = other.short();
-        let mut peers = Peers::default();
-        peers.record_introduction(&thief, &short, &[], None);
-        assert_eq!(peers.find(&short).unwrap(), None);
-        peers.record_introduction(&other, "origin", &[], None);
-        for text in [short.clone(), short.to_uppercase(), other.to_string()] {
-            assert_eq!(peers.find(&text).unwrap().unwrap().id, other.to_string());
-        }
-    }
-
-    #[test]
-    fn a_name_of_two_peers_is_refused_with_their_ids() {
-        let mut peers = Peers::default();
-        peers.record_introduction(&NodeId::of(&[1; 32]), "x", &[], None);
-        peers.record_introduction(&NodeId::of(&[2; 32]), "x", &[], None);
-        let failure = peers.find("x").unwrap_err();
-        assert!(failure.message.contains(&NodeId::of(&[2; 32]).to_string()), "{failure}");
     }
 }

@@ -113,11 +113,12 @@ impl LibraryService {
     }
 
     /// Notes that a node announced the channel statements of `news` that are the newest of their channel and
-    /// not followed here. A failure is logged: the note is a hint.
-    pub(crate) fn note_announcer(&self, node: &NodeId, news: &[Statement]) {
-        for statement in news {
+    /// not followed here, in an exchange about `library`: of another library it may be no member, or not
+    /// under the key that it has proved. A failure is logged: the note is a hint.
+    pub(crate) fn note_announcer(&self, library: &LibraryId, node: &NodeId, news: &[Statement]) {
+        let Some(library) = self.get(library) else { return };
+        for statement in news.iter().filter(|statement| statement.library() == library.id()) {
             let Body::Channel(body) = statement.body() else { continue };
-            let Some(library) = self.get(&statement.library()) else { continue };
             if let Err(failure) = self.lags.announced_by(node, &library, &body.name, &statement.id()) {
                 tracing::warn!(%failure, "the announcer of a release was not kept");
             }

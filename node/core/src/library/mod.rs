@@ -9,6 +9,7 @@
 pub(crate) mod channels;
 pub(crate) mod holdings;
 mod intake;
+mod keys;
 pub(crate) mod lag;
 mod load;
 pub(crate) mod local_refs;
@@ -28,8 +29,8 @@ use std::{
 use bytes::Bytes;
 use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
-    id::{LibraryId, NodeId, StatementId},
-    statement::{Accepted, Body, Library, PublicKey, Rates, Statement, StatementKind},
+    id::{LibraryId, StatementId},
+    statement::{Accepted, Body, Library, Rates, Statement, StatementKind},
     store::Record,
     sync::takeable::takeable,
 };
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 use self::{
     holdings::Holdings,
     intake::Intake,
+    keys::NodeKeys,
     lag::Lags,
     records::{contradicts, ref_move},
 };
@@ -206,26 +208,9 @@ impl LibraryService {
         }
     }
 
-    /// The node that holds `key` by what is known here; else the node whose first key it would be.
-    pub(crate) fn node_of(&self, key: &PublicKey) -> NodeId {
-        let (all, now) = (self.all(), self.context.now_ms());
-        let first = key.node();
-        // No library takes a key from the node that owns it in another library.
-        if all.iter().any(|library| library.node_of(key, now) == Some(first)) {
-            return first;
-        }
-        all.iter().find_map(|library| library.node_of(key, now)).unwrap_or(first)
-    }
-
-    /// Whether `key` is `node`'s: by a library of which the node is a member; else by the key itself, or by
-    /// the known keys of a revoked node, so that the node can be told of its revocation.
-    pub(crate) fn holds_key(&self, node: &NodeId, key: &PublicKey) -> bool {
-        let (all, now) = (self.all(), self.context.now_ms());
-        let mut known = all.iter().filter(|library| library.key_of(node).is_some()).peekable();
-        if known.peek().is_some() {
-            return known.any(|library| library.holds_key(node, key, now));
-        }
-        key.node() == *node || all.iter().any(|library| library.has_had_key(node, key))
+    /// The keys of nodes, as the libraries bind them now.
+    pub(crate) fn keys(&self) -> NodeKeys {
+        NodeKeys { all: self.all(), now_ms: self.context.now_ms() }
     }
 
     /// Changes a library: `make` gets its current state and returns the statements to add. The library checks

@@ -161,7 +161,7 @@ impl PeerService {
         addresses: &[String],
         library: &LibraryId,
     ) -> Result<()> {
-        self.change(|peers| peers.record_introduction(node, name, addresses, Some(library)));
+        self.change(|peers| peers.record_introduction(node, name, addresses, library));
         self.save()
     }
 
@@ -179,8 +179,9 @@ impl PeerService {
         self.save()
     }
 
-    /// Records the addresses that a peer names under its own key, for libraries of which it is a member.
-    /// Ignores a peer that changes them too often. A crash may lose them: the peer names them again.
+    /// Records the addresses that a peer names under its own key, for libraries of which it is a member
+    /// under this key. Ignores a peer that changes them too often. A crash may lose them: the peer names them
+    /// again.
     pub(crate) fn record_self_claim(
         &self,
         node: &NodeId,
@@ -189,15 +190,16 @@ impl PeerService {
         libraries: &[LibraryId],
     ) {
         let now = self.context.clock.instant();
-        if !self.claims.allows(node, now) {
-            tracing::debug!(node = %node.short(), "a peer changes its addresses too often; ignored");
-            return;
-        }
-        let ((), is_changed) = self.change(|peers| {
-            libraries.iter().for_each(|id| peers.record_self_claim(node, name, addresses, id));
-        });
-        if is_changed {
-            self.claims.count(node, now);
+        for library in libraries {
+            if !self.claims.allows(&(*library, *node), now) {
+                tracing::debug!(node = %node.short(), "a peer changes its addresses too often; ignored");
+                continue;
+            }
+            let ((), is_changed) =
+                self.change(|peers| peers.record_self_claim(node, name, addresses, library));
+            if is_changed {
+                self.claims.count((*library, *node), now);
+            }
         }
     }
 
@@ -214,7 +216,7 @@ impl PeerService {
         let (me, now) = (self.context.me(), self.context.now_ms());
         let others = others.iter().filter(|peer| peer.node != me && known.is_member(&peer.node, now));
         let (found, _) = self.change(|peers| {
-            peers.record_dial(node, address);
+            peers.record_dial(node, address, library);
             others
                 .filter(|peer| peers.record_hearsay(&peer.node, &peer.name, &peer.addresses, library))
                 .count()
@@ -344,7 +346,7 @@ pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAdd
 
 /// The nodes that an operator names by `text`: a name, an id or its beginning, or an address.
 fn named(peers: &Peers, library: &Library, text: &str, me: &NodeId) -> Result<Vec<Source>> {
-    if let Some(peer) = peers.find(text)? {
+    if let Some(peer) = peers.find_source(text, &library.id())? {
         return Ok(source(peer).into_iter().collect());
     }
     if check_reachable(text).is_err() {
@@ -353,7 +355,7 @@ fn named(peers: &Peers, library: &Library, text: &str, me: &NodeId) -> Result<Ve
         )));
     }
     let at = |peer: &&Peer| peer.addresses.iter().any(|address| address == text);
-    let known: Vec<_> = peers.iter().filter(at).filter_map(source).collect();
+    let known: Vec<_> = peers.sources(&library.id()).filter(at).filter_map(source).collect();
     if !known.is_empty() {
         return Ok(known
             .into_iter()

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use chuan_engine::id::NodeId;
+use chuan_engine::id::{LibraryId, NodeId};
 
 use crate::{
     context::Context,
@@ -19,7 +19,8 @@ use crate::{
 /// How long a peer that did not answer counts as silent.
 const SILENT_FOR: Duration = Duration::from_secs(60);
 
-/// The time, in milliseconds since 1970, at which each silent peer was given up, by the id of its node.
+/// The time, in milliseconds since 1970, at which each silent peer was given up, by the ids of the library
+/// and of its node: the members of another library may name false addresses.
 type Times = BTreeMap<String, i64>;
 
 /// The silent peers in memory.
@@ -40,23 +41,23 @@ impl SilenceBook {
     }
 
     /// Whether a peer did not answer a short time ago, and has not answered since.
-    pub(crate) fn is_silent(&self, node: &NodeId) -> bool {
-        self.lock().get(&node.to_string()).is_some_and(|at_ms| is_recent(*at_ms, self.context.now_ms()))
+    pub(crate) fn is_silent(&self, library: &LibraryId, node: &NodeId) -> bool {
+        self.lock().get(&name(library, node)).is_some_and(|at_ms| is_recent(*at_ms, self.context.now_ms()))
     }
 
     /// Remembers peers that were waited for and did not answer. Blocks.
-    pub(crate) fn note(&self, nodes: &[NodeId]) {
+    pub(crate) fn note(&self, library: &LibraryId, nodes: &[NodeId]) {
         let now_ms = self.context.now_ms();
         self.change(|times| {
             times.retain(|_, at_ms| is_recent(*at_ms, now_ms));
-            times.extend(nodes.iter().map(|node| (node.to_string(), now_ms)));
+            times.extend(nodes.iter().map(|node| (name(library, node), now_ms)));
         });
     }
 
     /// Forgets a peer that has answered. Blocks where it was silent.
-    pub(crate) fn answered(&self, node: &NodeId) {
+    pub(crate) fn answered(&self, library: &LibraryId, node: &NodeId) {
         self.change(|times| {
-            times.remove(&node.to_string());
+            times.remove(&name(library, node));
         });
     }
 
@@ -74,6 +75,10 @@ impl SilenceBook {
     fn lock(&self) -> MutexGuard<'_, Times> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn name(library: &LibraryId, node: &NodeId) -> String {
+    format!("{library} {node}")
 }
 
 /// Not so for a time in the future: the clock was set back.

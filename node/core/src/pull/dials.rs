@@ -130,7 +130,7 @@ impl<'a> Dials<'a> {
         let source = self.source(number)?;
         let library = self.services.library.named(&self.id.to_string())?;
         let hello = self.services.peers.hello(Some(&library))?;
-        let verifier = KnownPeers::verifier(&self.services.library, source.any_node);
+        let verifier = KnownPeers::verifier(&self.services.library, self.id, source.any_node);
         let socket = Arc::clone(self.socket);
         self.dialling.spawn(async move {
             (number, socket.open(&source.addresses, source.node, &hello, &verifier).await)

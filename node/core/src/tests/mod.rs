@@ -16,6 +16,7 @@ mod keys;
 mod ledger;
 mod limited;
 mod mesh;
+mod neighbour;
 mod orders;
 mod publishing;
 mod rates;
@@ -198,7 +199,7 @@ impl Responder for Statements {
         Vec::new()
     }
 
-    fn take_offered(&self, _: &NodeId, _: Vec<bytes::Bytes>) {}
+    fn take_offered(&self, _: &LibraryId, _: &NodeId, _: Vec<bytes::Bytes>) {}
 
     fn has_changed(&mut self) -> bool {
         false

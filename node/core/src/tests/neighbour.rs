@@ -1,0 +1,202 @@
+//! A member of one library that owns another one, against a node that is a member of both. The owner may bind
+//! any key to any node there, without a proof: that must count in that library only.
+
+use std::sync::Mutex;
+
+use chuan_engine::{
+    statement::{
+        Classes, Heading, Key, Member, NodeRole, PublicKey, RoleKind, Verbs, library as author,
+    },
+    sync::message,
+};
+use chuan_net::{
+    Connection, Endpoint, Error as NetError, Identity, PeerKey,
+    serve::{self, Identified, Refused},
+};
+
+use super::{
+    mesh::{films, mirror, store, until},
+    *,
+};
+use crate::keyring::Keyring;
+
+/// An origin of `films`, the owner of `other`, and a victim that is a member of both.
+struct World {
+    place: Place,
+    origin: Node,
+    owner: Node,
+    victim: Node,
+    other: LibraryId,
+}
+
+impl World {
+    async fn open() -> Self {
+        let place = Place::new();
+        let origin = place.origin().await;
+        let owner = place.node("owner").await;
+        let source = place.path("own");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("own.txt"), "the owner's own").unwrap();
+        let publish = Publish { source, library: "other".to_owned(), ..Publish::default() };
+        owner.publish(publish, &Job::silent()).await.unwrap();
+        owner.serve(Some("127.0.0.1:0")).await.unwrap();
+        let other = owner.library_service().named("other").unwrap().id();
+        let victim = mirror(&place, &origin, "victim").await;
+        victim.join(ticket(&owner).await).await.unwrap();
+        Self { place, origin, owner, victim, other }
+    }
+
+    /// `other`, as its owner knows it, and its operator's key.
+    fn operator(&self) -> (Arc<Library>, Key) {
+        let library = self.owner.library_service().get(&self.other).unwrap();
+        let keyring = Keyring::of_home(self.owner.context().home.clone());
+        let operator = keyring.role_keys(&library, RoleKind::Operator).unwrap().remove(0);
+        (library, operator)
+    }
+
+    /// The owner of `other` binds a key to a node, without asking the node.
+    fn bind(&self, node: NodeId, key: &Key) {
+        let (library, operator) = self.operator();
+        let body = Member {
+            node,
+            key: key.public(),
+            name: "bound".into(),
+            role: NodeRole::Mirror,
+            region: None,
+            classes: Classes::all(),
+            verbs: Verbs::PULL,
+            expires_ms: 0,
+            ticket: None,
+        };
+        let made = author::member(&library, &operator, body, now_ms()).unwrap();
+        store(&self.owner, made.clone());
+        self.victim.hear(&[made.bytes().clone()]);
+        assert!(self.victim.library_service().get(&self.other).unwrap().is_member(&node, now_ms()));
+    }
+}
+
+fn hello(node: NodeId, addresses: Vec<String>) -> Hello {
+    Hello {
+        version: message::VERSION,
+        node,
+        addresses,
+        name: "thief".into(),
+        statements: vec![],
+        kinds: Kinds::KNOWN,
+    }
+}
+
+async fn dial_as(key: &Key, node: NodeId, to: &Node, addresses: Vec<String>) -> Result<Connection, NetError> {
+    let endpoint = Endpoint::dialler(Identity::of_node(node, key.clone())).unwrap();
+    let address = to.listening().unwrap().to_string();
+    Connection::open(&endpoint, &[address], to.id(), &hello(node, addresses)).await
+}
+
+/// Keeps the hellos and requests that come to it.
+struct Ear {
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl PeerHandler for Ear {
+    fn identify(&self, key: &PublicKey) -> Identified {
+        Identified { node: key.node(), introduction: None }
+    }
+
+    fn memberships(&self, _: &PeerKey) -> Vec<LibraryId> {
+        vec![LibraryId::of(b"any")]
+    }
+
+    fn greet(&self, _: &PeerKey, hello: Hello) -> bool {
+        let libraries = hello.statements.iter().map(|bytes| Heading::read(bytes).unwrap().library());
+        self.heard
+            .lock()
+            .unwrap()
+            .extend(libraries.map(|library| format!("statement of {}", library.short())));
+        true
+    }
+
+    fn answer(&self, _: &Caller, request: Request, _: &mut dyn Outlet) -> chuan_engine::Result<()> {
+        let library = request.library().short();
+        self.heard.lock().unwrap().push(format!("request about {library}"));
+        Err(Error::Missing("nothing".into()))
+    }
+
+    fn ended(&self, _: &PeerKey) {}
+
+    fn refused(&self, _: Option<&PeerKey>, _: std::net::SocketAddr, _: Refused, _: &str) {}
+}
+
+/// Symptom: the owner of `other` replaced all addresses of the origin of `films` in the address book of a
+/// node that is a member of both, and then got the node's statements of `films`. Cause: a node had one entry
+/// for all libraries, and a dial for one library accepted a key that any library binds.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_another_library_changes_no_address_of_this_one() {
+    let world = World::open().await;
+    let thief = Key::from_seed([77; 32]);
+    // The origin of `films` is silent for a moment, as in a restart.
+    let honest = world.origin.listening().unwrap().to_string();
+    world.origin.close().await;
+    let identity = Identity::of_node(world.origin.id(), thief.clone());
+    let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), identity).unwrap();
+    let trap = endpoint.local_address().unwrap().to_string();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ear = Ear { heard: Arc::clone(&heard) };
+    tokio::spawn(serve::run(endpoint, listener(Arc::new(ear)), std::future::pending()));
+
+    world.bind(world.origin.id(), &thief);
+    let mut addresses = vec![trap.clone()];
+    addresses.extend((1..16).map(|n| format!("192.0.2.{n}:9")));
+    let _open = dial_as(&thief, world.origin.id(), &world.victim, addresses).await.unwrap();
+    let (films, id) = (films(&world.victim), world.origin.id().to_string());
+    let entry =
+        |library: &LibraryId| world.victim.peers().all().sources(library).find(|peer| peer.id == id).cloned();
+    until("the claim counts in `other`", || {
+        entry(&world.other).is_some_and(|peer| peer.addresses.contains(&trap))
+    })
+    .await;
+    let known = entry(&films.id()).unwrap();
+    assert!(known.addresses.contains(&honest) && !known.addresses.contains(&trap), "{known:?}");
+    assert_eq!(known.name, "origin");
+
+    // Even at the trap's own address the key is not that of a node of `films`.
+    let options = Pull { library: Some("films".into()), ..Pull::default() };
+    world.victim.pull(options, &Job::silent()).await.unwrap_err();
+    world.victim.peers().record_dial(&world.origin.id(), "origin", &[trap], &films.id()).unwrap();
+    let options = Pull { library: Some("films".into()), ..Pull::default() };
+    world.victim.pull(options, &Job::silent()).await.unwrap_err();
+    let (of_films, heard) = (films.id().short(), heard.lock().unwrap());
+    assert!(!heard.iter().any(|line| line.contains(&of_films)), "{heard:?}");
+}
+
+/// A binding counts in its library only; a succession, which both keys sign, is known to a library that has
+/// not got it yet. A node that one library does not know is not locked out by what another one says of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_counts_where_it_is_bound_and_where_the_node_itself_signed_for_it() {
+    let world = World::open().await;
+    let (service, films) = (world.victim.library_service(), films(&world.victim));
+    let (node, first) = (world.origin.id(), world.origin.context().signing_key());
+    let (thief, new) = (Key::from_seed([81; 32]).public(), Key::from_seed([82; 32]));
+    let holds = |key: &PublicKey| {
+        [&films.id(), &world.other].map(|library| service.keys().holds_in(library, &node, key))
+    };
+    world.bind(node, &Key::from_seed([81; 32]));
+    assert_eq!((holds(&thief), holds(&first.public())), ([false, true], [true, false]));
+    assert_eq!(service.keys().node_in(&films.id(), &thief), thief.node());
+    assert_eq!(service.keys().node_in(&world.other, &thief), node);
+
+    world.bind(node, &first);
+    let (other, _) = world.operator();
+    let said = author::succession(&other, node, &first, &new, 0, now_ms() - 1000).unwrap();
+    world.victim.hear(&[said.bytes().clone()]);
+    assert!(!films.holds_key(&node, &new.public(), now_ms()));
+    assert_eq!((holds(&new.public()), holds(&thief)), ([true, true], [false, false]));
+    assert_eq!(service.keys().node_in(&films.id(), &new.public()), node);
+
+    let unknown = Key::from_seed([83; 32]).public();
+    world.bind(unknown.node(), &Key::from_seed([81; 32]));
+    assert!(
+        service.keys().holds_in_any(&unknown.node(), &unknown)
+            && service.keys().holds_in_any(&unknown.node(), &thief)
+    );
+    assert!(!service.keys().holds_in(&films.id(), &unknown.node(), &thief));
+}
