@@ -13,7 +13,7 @@ use chuan_engine::{
     audit::{Event, Jump, Point, Verb},
     id::{RecordId, StatementId},
     limits::{AUDIT_JUMP_COUNT, CHECKPOINTS},
-    statement::{Checkpoint, Library, Signed, library::checkpoint},
+    statement::{Checkpoint, Library, PublicKey, Signed, Statement, library::checkpoint},
 };
 
 use super::task::AuditService;
@@ -39,6 +39,12 @@ pub(super) struct OwnCheckpoints {
     seen: BTreeSet<StatementId>,
     /// The time of the last jump to a checkpoint.
     jumped: Option<Instant>,
+}
+
+/// A checkpoint of this node's log.
+struct OwnCheckpoint {
+    statement: Statement,
+    body: Checkpoint,
 }
 
 impl AuditService {
@@ -78,10 +84,28 @@ impl AuditService {
 
     /// The points of all known checkpoints of this node's log.
     pub(crate) fn own_checkpoints(&self) -> Vec<Point> {
-        let me = self.context.me();
+        let own = self.own();
+        own.iter().map(|said| Point { count: said.body.count, head: said.body.head }).collect()
+    }
+
+    /// The known checkpoints of this node's log, by keys that this home holds or held: the operators of a
+    /// library may bind a key of their own to this node, and sign what they like with it.
+    fn own(&self) -> Vec<OwnCheckpoint> {
+        let (me, mut is_own) = (self.context.me(), BTreeMap::new());
         let libraries = self.library.all();
         let all = libraries.iter().flat_map(|library| library.checkpoints(&me));
-        all.map(|said| Point { count: said.body.count, head: said.body.head }).collect()
+        let own = all.filter(|said| {
+            let mut signers = said.statement.signers();
+            signers.any(|key| *is_own.entry(*key).or_insert_with(|| self.is_own_key(key)))
+        });
+        own.map(|said| OwnCheckpoint { statement: said.statement.clone(), body: said.body.clone() }).collect()
+    }
+
+    /// Whether this home holds or held `key` as the key of its node: its signing key, and the keys from which
+    /// successions lead to it.
+    fn is_own_key(&self, key: &PublicKey) -> bool {
+        let current = self.context.signing_key().public();
+        *key == current || self.library.keys().leads(&self.context.me(), key, &current)
     }
 
     /// Whether the log may continue by this jump: the checkpoint is of this node, by a key that the node has
@@ -96,11 +120,8 @@ impl AuditService {
     /// log has. Otherwise peers would not keep the checkpoints that are signed here before the log has as
     /// many records.
     pub(crate) fn catch_up(&self) {
-        let me = self.context.me();
-        let libraries = self.library.all();
-        let all = libraries.iter().flat_map(|library| library.checkpoints(&me));
-        let highest =
-            all.filter(|said| said.body.count <= AUDIT_JUMP_COUNT).max_by_key(|said| said.body.count);
+        let all = self.own().into_iter().filter(|said| said.body.count <= AUDIT_JUMP_COUNT);
+        let highest = all.max_by_key(|said| said.body.count);
         let Some(highest) = highest.filter(|said| said.body.count > self.context.log.at().count) else {
             return;
         };
@@ -115,7 +136,7 @@ impl AuditService {
             if self.has_signed() {
                 self.sign_checkpoint(at);
             }
-            self.context.log.jump(highest.statement, now)
+            self.context.log.jump(&highest.statement, now)
         });
         match jumped {
             Ok(()) => self.recorded().own.jumped = Some(self.context.clock.instant()),
@@ -176,11 +197,9 @@ impl AuditService {
 
     /// The checkpoints of this node that count no more records than the log has.
     fn within(&self) -> Vec<(StatementId, Point)> {
-        let (me, at) = (self.context.me(), self.context.log.at());
-        let libraries = self.library.all();
-        let all = libraries.iter().flat_map(|library| library.checkpoints(&me));
-        all.filter(|said| said.body.count <= at.count)
-            .map(|said| (said.statement.id(), Point { count: said.body.count, head: said.body.head }))
+        let at = self.context.log.at();
+        let all = self.own().into_iter().filter(|said| said.body.count <= at.count);
+        all.map(|said| (said.statement.id(), Point { count: said.body.count, head: said.body.head }))
             .collect()
     }
 
@@ -193,12 +212,7 @@ impl AuditService {
             let (theirs, mine) = (given.node.short(), me.short());
             return Err(Failure::invalid(format!("the checkpoint is of node {theirs}; this is node {mine}")));
         }
-        let libraries = self.library.all();
-        let known = |library: &std::sync::Arc<Library>| {
-            library.checkpoints(&me).iter().any(|said| said.statement.id() == given.id)
-                || library.holds_key(&me, &given.key, self.context.now_ms())
-        };
-        if given.key != self.context.signing_key().public() && !libraries.iter().any(known) {
+        if !self.is_own_key(&given.key) && !self.own().iter().any(|said| said.statement.id() == given.id) {
             let key = given.key.short();
             return Err(Failure::denied(format!(
                 "the checkpoint is signed by key {key}, which is not a key of this node"

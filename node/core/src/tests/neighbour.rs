@@ -4,8 +4,9 @@
 use std::sync::Mutex;
 
 use chuan_engine::{
+    id::RecordId,
     statement::{
-        Classes, Heading, Key, Member, NodeRole, PublicKey, RoleKind, Verbs, library as author,
+        Checkpoint, Classes, Heading, Key, Member, NodeRole, PublicKey, RoleKind, Verbs, library as author,
     },
     sync::message,
 };
@@ -15,6 +16,7 @@ use chuan_net::{
 };
 
 use super::{
+    audit::{read_log, verified},
     mesh::{films, mirror, store, until},
     *,
 };
@@ -166,6 +168,30 @@ async fn the_owner_of_another_library_changes_no_address_of_this_one() {
     world.victim.pull(options, &Job::silent()).await.unwrap_err();
     let (of_films, heard) = (films.id().short(), heard.lock().unwrap());
     assert!(!heard.iter().any(|line| line.contains(&of_films)), "{heard:?}");
+}
+
+/// Symptom: the audit log of a node went to 140,737,488,355,329 records by one checkpoint that the owner of
+/// another library signed with a key of its own. Cause: checkpoints of all libraries counted, by any key.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_another_library_continues_no_audit_log() {
+    let world = World::open().await;
+    let thief = Key::from_seed([80; 32]);
+    world.bind(world.victim.id(), &thief);
+    let library = world.owner.library_service().get(&world.other).unwrap();
+    for count in [1, 1 << 47] {
+        let body = Checkpoint { node: world.victim.id(), count, head: RecordId::from_bytes([6; 32]) };
+        let said = author::checkpoint(&library, &thief, body, now_ms()).unwrap();
+        world.victim.hear(&[said.bytes().clone()]);
+    }
+    let known = world.victim.library_service().get(&world.other).unwrap();
+    assert_eq!(known.checkpoints(&world.victim.id()).len(), 2, "they are known");
+    world.victim.audit_service().settle_on_thread().await;
+    world.victim.audit_service().settle_on_thread().await;
+    let after = world.victim.context().log.at();
+    assert!(after.count < 1 << 20, "the log has {} records", after.count);
+    let found = verified(&world.victim, None).await.unwrap();
+    assert!(!found.is_altered(), "{found:?}");
+    assert!(!read_log(&world.victim).iter().any(|record| record.verb == "conflict"), "no second history");
 }
 
 /// A binding counts in its library only; a succession, which both keys sign, is known to a library that has
