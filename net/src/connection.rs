@@ -321,9 +321,7 @@ impl Connection {
                 Error::Busy(self.name.clone())
             }
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Revoked.varint() => {
-                let text =
-                    "the peer no longer accepts this node as a member; the next request says why".into();
-                Error::Refused { peer: self.name.clone(), source: EngineError::Denied(text) }
+                self.revoked()
             }
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Protocol.varint() => {
                 let text = String::from_utf8_lossy(&close.reason).replace(char::is_control, " ");
@@ -337,14 +335,21 @@ impl Connection {
     pub(crate) fn broken(&self, error: StreamError) -> Error {
         match error {
             StreamError::Lost(error) => self.lost(&error),
-            StreamError::Abandoned => match self.quic.close_reason() {
+            StreamError::Abandoned(code) => match self.quic.close_reason() {
                 Some(error) => self.lost(&error),
+                None if code == Some(CloseCode::Busy.varint()) => Error::Busy(self.name.clone()),
+                None if code == Some(CloseCode::Revoked.varint()) => self.revoked(),
                 None => self.vanished("it gave up answering"),
             },
             StreamError::Silent => self.vanished("it has sent nothing, or almost nothing, for a minute"),
             StreamError::Cut => self.vanished("its answer ended early"),
             StreamError::Malformed(error) => self.protocol(&error.to_string()),
         }
+    }
+
+    fn revoked(&self) -> Error {
+        let text = "the peer no longer accepts this node as a member; the next request says why".into();
+        Error::Refused { peer: self.name.clone(), source: EngineError::Denied(text) }
     }
 
     fn vanished(&self, cause: &str) -> Error {

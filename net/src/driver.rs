@@ -14,7 +14,7 @@ use std::{
 
 use chuan_engine::{
     Error,
-    id::LibraryId,
+    id::{LibraryId, NodeId},
     limits::{HELLO_BYTES, UNKNOWN_PEER_REQUEST_BYTES},
     statement::{Kinds, PublicKey},
     sync::{
@@ -24,13 +24,14 @@ use chuan_engine::{
 };
 use quinn::SendStream;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::JoinSet,
     time::{Instant, Interval, interval_at, sleep_until, timeout},
 };
 
 use crate::{
     Counts,
+    answer_slots::{AnswerSlots, Claim, Slot},
     connection::exporter,
     endpoint::{CloseCode, peer_name},
     frame::{self, FrameReader},
@@ -44,11 +45,11 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct SessionContext {
     pub(crate) handler: Arc<dyn PeerHandler>,
-    /// Permits for answers that read the store, which may take hours.
-    pub(crate) answers: Arc<Semaphore>,
-    /// Permits for all other answers, which are short: joins and exchanges of statements must not wait for
-    /// the long ones.
-    pub(crate) short_answers: Arc<Semaphore>,
+    /// Slots for answers that read the store, which may take hours.
+    pub(crate) answers: Arc<AnswerSlots>,
+    /// Slots for all other answers, which are short: joins and exchanges of statements must not wait for the
+    /// long ones.
+    pub(crate) short_answers: Arc<AnswerSlots>,
     /// The permit for all work on behalf of unknown peers (members of no library here).
     pub(crate) unknown_peers: Arc<Semaphore>,
     pub(crate) counts: Arc<Counts>,
@@ -59,14 +60,21 @@ pub(crate) struct SessionContext {
 
 impl SessionContext {
     /// A permit for the answer to `request`; waits until one is free. Cancel-safe.
-    async fn permit(&self, request: &Request, is_unknown: bool) -> Option<OwnedSemaphorePermit> {
-        let places = match request {
-            _ if is_unknown => &self.unknown_peers,
+    async fn permit(&self, request: &Request, incoming: &Incoming) -> Option<Permit> {
+        if incoming.is_unknown {
+            // Never closed: the semaphore lives as long as the server.
+            return Arc::clone(&self.unknown_peers).acquire_owned().await.ok().map(Permit::Unknown);
+        }
+        let (library, peer) = (request.library(), &incoming.caller.peer);
+        let is_known = incoming.member_of.borrow().contains(library);
+        // It may have joined just now.
+        let is_member = is_known || self.memberships(peer).await.contains(library);
+        let slots = match request {
             Request::Pull(_) | Request::Pages { .. } | Request::Chunks { .. } => &self.answers,
             Request::Join(_) | Request::Exchange { .. } | Request::Peers { .. } => &self.short_answers,
         };
-        // Never closed: the semaphores live as long as the server.
-        Arc::clone(places).acquire_owned().await.ok()
+        let claim = Claim { library: is_member.then_some(*library), key: peer.key };
+        slots.acquire(claim).await.map(Permit::Slot)
     }
 
     /// The permit for work on behalf of unknown peers. `None` if it is not free in time.
@@ -79,10 +87,10 @@ impl SessionContext {
     pub(crate) async fn look_up(&self, key: PublicKey) -> Option<LookedUp> {
         let handler = Arc::clone(&self.handler);
         blocking(move || {
-            let Identified { node, introduction } = handler.identify(&key);
+            let Identified { node, bound, introduction } = handler.identify(&key);
             let peer = PeerKey { node, key };
-            let is_known = !handler.memberships(&peer).is_empty();
-            LookedUp { peer, is_known, introduction }
+            let member_of = handler.memberships(&peer);
+            LookedUp { peer, bound, member_of, introduction }
         })
         .await
     }
@@ -97,16 +105,37 @@ impl SessionContext {
 /// A peer after its handshake.
 pub(crate) struct LookedUp {
     pub(crate) peer: PeerKey,
-    /// Whether it is a member of any library here.
-    pub(crate) is_known: bool,
+    /// The libraries here that bind its key, each with the node.
+    pub(crate) bound: Vec<(LibraryId, NodeId)>,
+    /// The libraries here of which it is a member.
+    pub(crate) member_of: Vec<LibraryId>,
     /// The introduction of this node to it.
     pub(crate) introduction: Option<Hello>,
 }
 
+/// The right to make an answer.
+pub(crate) enum Permit {
+    /// A slot.
+    Slot(Slot),
+    /// The permit for work on behalf of unknown peers.
+    #[expect(dead_code, reason = "it is held, and freed when it is dropped")]
+    Unknown(OwnedSemaphorePermit),
+}
+
+impl Permit {
+    /// Notified where the answer must end, to make room for another one.
+    fn yields(&self) -> Arc<Notify> {
+        match self {
+            Permit::Slot(slot) => slot.yields(),
+            Permit::Unknown(_) => Arc::default(),
+        }
+    }
+}
+
 /// The state of a session that its acceptor reads to count connections.
 pub(crate) struct Presence {
-    /// Whether the peer is a member of any library here.
-    pub(crate) known: watch::Sender<bool>,
+    /// The libraries here of which the peer is a member.
+    pub(crate) member_of: watch::Sender<Vec<LibraryId>>,
     /// Number of its requests that are being answered.
     pub(crate) asking: Arc<AtomicUsize>,
 }
@@ -123,7 +152,7 @@ pub(crate) async fn session(
     let name = peer_name(&peer.node, quic.remote_address());
     // A peer that does not read the introduction must not keep its place by that.
     let introduced = timeout(limits::REQUEST_TIMEOUT, introduce(&quic, introduction));
-    let is_unknown = !*presence.known.borrow();
+    let is_unknown = presence.member_of.borrow().is_empty();
     if !is_unknown {
         quic.set_receive_window(limits::ACCEPT_WINDOW_BYTES.into());
     }
@@ -217,9 +246,14 @@ async fn serve(
     let mut idle_since = Instant::now();
     loop {
         let is_unknown = member_of.is_empty();
-        if presence.known.send_replace(!is_unknown) == is_unknown && !is_unknown {
+        if presence.member_of.borrow().is_empty() && !is_unknown {
             quic.set_receive_window(limits::ACCEPT_WINDOW_BYTES.into());
         }
+        presence.member_of.send_if_modified(|known| {
+            let is_changed = *known != member_of;
+            known.clone_from(&member_of);
+            is_changed
+        });
         let patience = if answers.is_empty() { idle_since + limits::UNKNOWN_PEER_TIMEOUT } else { deadline };
         tokio::select! {
             () = sleep_until(patience.min(deadline)), if member_of.is_empty() => return CloseCode::Busy,
@@ -230,6 +264,7 @@ async fn serve(
                     let incoming = Incoming {
                         caller: Caller { peer, kinds, exporter: exporter(quic) },
                         is_unknown,
+                        member_of: presence.member_of.subscribe(),
                         asking: Arc::clone(&presence.asking),
                         taken: Arc::clone(&taken),
                         quic: quic.clone(),
@@ -247,8 +282,9 @@ async fn serve(
             () = looks_again(&mut changes, &mut tick) => {
                 // A join or a new statement may have made the peer a member meanwhile.
                 let now = context.memberships(&peer).await;
-                if !member_of.iter().all(|library| now.contains(library)) {
-                    // Answers under way are dropped with the connection.
+                if now.is_empty() && !member_of.is_empty() {
+                    // Answers under way are dropped with the connection. Where the peer stays a member of
+                    // another library, only the answers of the lost one end: see `relay`.
                     return CloseCode::Revoked;
                 }
                 member_of = now;
@@ -285,6 +321,8 @@ struct Incoming {
     caller: Caller,
     /// Whether the peer was a member of no library here when it sent the request.
     is_unknown: bool,
+    /// The libraries here of which the peer is a member.
+    member_of: watch::Receiver<Vec<LibraryId>>,
     /// Number of its requests that are being answered. This one is counted once it has been read.
     asking: Arc<AtomicUsize>,
     /// Bytes of answers that the peer has taken, over all streams of the connection.
@@ -325,7 +363,10 @@ async fn answer(mut send: SendStream, receive: FrameReader, incoming: Incoming, 
         }
         Err(frame::StreamError::Malformed(error)) => Err(Refusal::new(ErrorCode::Invalid, error.to_string())),
         Ok(Some(_)) => Err(Refusal::new(ErrorCode::Invalid, "a stream must begin with a request")),
-        Ok(None) | Err(_) => return abandon(&mut send),
+        Ok(None) | Err(_) => {
+            let _ = send.reset(CloseCode::Stopping.varint());
+            return;
+        }
     };
     // An answer may take hours: the buffers of the request are freed before it. The stream itself is kept:
     // dropping it before its end was read would tell the peer to stop.
@@ -337,61 +378,69 @@ async fn answer(mut send: SendStream, receive: FrameReader, incoming: Incoming, 
         Err(refusal) => refuse(&mut send, refusal, &taken).await,
     };
     drop(asking);
-    if written.is_err() {
-        return abandon(&mut send);
+    if let Err(code) = written {
+        // A stream that has ended needs no reset.
+        let _ = send.reset(code.varint());
+        return;
     }
     // Closing the connection drops unacknowledged data, so the answer ends when all of it is acknowledged.
     let _ = send.finish();
     let _ = timeout(limits::STALL_TIMEOUT, send.stopped()).await;
 }
 
-/// Moves the frames of an answer from the thread that makes them to the stream.
+/// Moves the frames of an answer from the thread that makes them to the stream. The error is the code with
+/// which the stream is reset.
 async fn relay(
     send: &mut SendStream,
     request: Request,
     incoming: Incoming,
     context: &SessionContext,
-) -> Result<(), Stalled> {
+) -> Result<(), CloseCode> {
     let stopped = send.stopped();
     tokio::pin!(stopped);
     let permit = tokio::select! {
-        permit = timeout(limits::ANSWER_WAIT_TIMEOUT, context.permit(&request, incoming.is_unknown)) => permit,
-        _ = &mut stopped => return Err(Stalled),
+        permit = timeout(limits::ANSWER_WAIT_TIMEOUT, context.permit(&request, &incoming)) => permit,
+        _ = &mut stopped => return Err(CloseCode::Stopping),
     };
     let Ok(Some(permit)) = permit else {
         return refuse(send, Refusal::new(ErrorCode::Busy, ""), &incoming.taken).await;
     };
     let (frames, mut batches) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::ANSWER_BATCH_BYTES);
-    let handler = Arc::clone(&context.handler);
+    let (handler, yields) = (Arc::clone(&context.handler), permit.yields());
     let sink = Sink::new(frames, incoming.quic.clone(), permit);
     let taken = Arc::clone(&incoming.taken);
+    let (member_of, library) = (incoming.member_of.clone(), *request.library());
     tokio::task::spawn_blocking(move || produce(&*handler, request, &incoming, sink));
-    loop {
-        let batch = tokio::select! {
-            batch = batches.recv() => batch,
-            _ = &mut stopped => return Err(Stalled),
-        };
-        match batch {
-            Some(batch) => write(send, batch, &taken).await?,
-            None => return Ok(()),
+    let relayed = async {
+        while let Some(batch) = batches.recv().await {
+            write(send, batch, &taken).await?;
         }
+        Ok(())
+    };
+    // The thread ends with its next batch, since no batch is received any more.
+    tokio::select! {
+        relayed = relayed => relayed,
+        _ = &mut stopped => Err(CloseCode::Stopping),
+        () = yields.notified() => Err(CloseCode::Busy),
+        () = leaves(member_of, library) => Err(CloseCode::Revoked),
     }
 }
 
-async fn refuse(send: &mut SendStream, refusal: Refusal, taken: &AtomicU64) -> Result<(), Stalled> {
+/// Waits until a member of `library` is one no more; for ever if it never becomes one.
+async fn leaves(mut member_of: watch::Receiver<Vec<LibraryId>>, library: LibraryId) {
+    let has_joined = member_of.wait_for(|now| now.contains(&library)).await.is_ok();
+    if !has_joined || member_of.wait_for(|now| !now.contains(&library)).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn refuse(send: &mut SendStream, refusal: Refusal, taken: &AtomicU64) -> Result<(), CloseCode> {
     write(send, encode(&Frame::Error(refusal)).into_iter().collect(), taken).await
 }
 
-/// The peer reads nothing more.
-struct Stalled;
-
-async fn write(send: &mut SendStream, frames: Vec<Encoded>, taken: &AtomicU64) -> Result<(), Stalled> {
-    frame::write(send, frames, limits::STALL_TIMEOUT, taken).await.map_err(|_| Stalled)
-}
-
-fn abandon(send: &mut SendStream) {
-    // A stream that has ended needs no reset.
-    let _ = send.reset(CloseCode::Stopping.varint());
+/// The error is for a peer that reads nothing more.
+async fn write(send: &mut SendStream, frames: Vec<Encoded>, taken: &AtomicU64) -> Result<(), CloseCode> {
+    frame::write(send, frames, limits::STALL_TIMEOUT, taken).await.map_err(|_| CloseCode::Stopping)
 }
 
 /// Makes the frames of an answer; blocks on the store and on the peer.

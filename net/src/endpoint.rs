@@ -24,18 +24,18 @@ use crate::{
 /// The server name that TLS requires. It is never sent.
 const TLS_NAME: &str = "chuan.invalid";
 
-/// Codes with which a connection is closed, as the peer sees them.
+/// Codes with which a connection is closed, or the stream of an answer is reset, as the peer sees them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CloseCode {
     /// The work is done.
     Done = 0,
     /// This side stops.
     Stopping = 1,
-    /// No room for another connection.
+    /// No room for another connection, or none for an answer that goes on.
     Busy = 2,
     /// The peer broke the protocol.
     Protocol = 3,
-    /// The peer lost a membership.
+    /// The peer lost its membership in the library of the answer; of a connection, its last membership.
     Revoked = 4,
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use chuan_engine::sync::frame::{Assembler, Encoded, Frame};
-use quinn::{ConnectionError, ReadError, RecvStream, SendStream, WriteError};
+use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::time::timeout;
 
 use crate::{
@@ -32,8 +32,8 @@ const FEW_BUFFERS: usize = 8;
 pub(crate) enum StreamError {
     /// The connection ended.
     Lost(ConnectionError),
-    /// The peer reset or stopped the stream.
-    Abandoned,
+    /// The peer reset the stream, with this code, or stopped it.
+    Abandoned(Option<VarInt>),
     /// Nothing arrived for [`SILENCE_TIMEOUT`](limits::SILENCE_TIMEOUT), or too little.
     Silent,
     /// The stream ended within a frame.
@@ -46,7 +46,7 @@ impl std::fmt::Display for StreamError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             StreamError::Lost(error) => error.fmt(f),
-            StreamError::Abandoned => f.write_str("the peer reset the stream"),
+            StreamError::Abandoned(_) => f.write_str("the peer reset the stream"),
             StreamError::Silent => f.write_str("the peer was silent for too long"),
             StreamError::Cut => f.write_str("a stream ended within a frame"),
             StreamError::Malformed(error) => error.fmt(f),
@@ -179,7 +179,8 @@ impl FrameReader {
             }
             Ok(None) => self.ended = true,
             Err(ReadError::ConnectionLost(error)) => return Err(StreamError::Lost(error)),
-            Err(_) => return Err(StreamError::Abandoned),
+            Err(ReadError::Reset(code)) => return Err(StreamError::Abandoned(Some(code))),
+            Err(_) => return Err(StreamError::Abandoned(None)),
         }
         Ok(())
     }
@@ -221,7 +222,7 @@ pub(crate) async fn write(
         };
         let written = written.map_err(|error| match error {
             WriteError::ConnectionLost(error) => StreamError::Lost(error),
-            _ => StreamError::Abandoned,
+            _ => StreamError::Abandoned(None),
         })?;
         let bytes = written.bytes as u64;
         progress.note(since.elapsed(), taken.fetch_add(bytes, Ordering::Relaxed) + bytes);

@@ -11,6 +11,7 @@
 //! frames.
 
 mod admission;
+mod answer_slots;
 pub mod connection;
 pub mod counts;
 mod dial;

@@ -88,7 +88,8 @@ pub const CONNECTIONS: usize = 256;
 pub const UNKNOWN_PEER_CONNECTIONS: usize = 64;
 /// Of [`UNKNOWN_PEER_CONNECTIONS`], the connections from one IP address.
 pub const UNKNOWN_PEERS_PER_ADDRESS: usize = 16;
-/// Connections of one node that an acceptor holds, over all of its keys.
+/// Connections of one node that an acceptor holds, over all keys that one library binds to it. Keys that
+/// another library binds to it count apart.
 pub const CONNECTIONS_PER_NODE: usize = 4;
 /// Connections of one IP address (of IPv6: network of 64 bits) that an acceptor holds. Behind address
 /// translation many nodes share one address.
@@ -116,6 +117,9 @@ pub const SHORT_ANSWERS: usize = 32;
 /// requests are answered one after the other. Any number of unknown peers keeps at most this many threads
 /// busy.
 pub const UNKNOWN_PEER_ANSWERS: usize = 1;
+/// A request that waits longer than this for a slot ends an answer of a library or key that has more than its
+/// share.
+pub const ANSWER_YIELD_AFTER: Duration = Duration::from_secs(1);
 /// A request that waits longer than this for its permit is refused as busy.
 pub const ANSWER_WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of frames in one batch from an answering thread to its stream.
@@ -137,12 +141,13 @@ const _: () = assert!(
         + 2 * engine::GROUP_BYTES
         <= 16 * 1024 * 1024
 );
-// One node alone cannot use up the answers of all others.
+// One node alone cannot use up the answers of all others. Some nodes together can: then they yield some.
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= ANSWERS);
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= SHORT_ANSWERS);
 const _: () =
     assert!(engine::HELLO_BYTES + engine::UNKNOWN_PEER_REQUEST_BYTES <= UNKNOWN_PEER_WINDOW_BYTES as usize);
 const _: () = assert!(ANSWER_WAIT_TIMEOUT.as_secs() < SILENCE_TIMEOUT.as_secs());
+const _: () = assert!(2 * ANSWER_YIELD_AFTER.as_secs() < ANSWER_WAIT_TIMEOUT.as_secs());
 const _: () = assert!(UNKNOWN_PEER_CONNECTIONS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
 const _: () = assert!(4 * UNKNOWN_PEERS_PER_ADDRESS <= UNKNOWN_PEER_CONNECTIONS);
 const _: () = assert!(HALF_OPEN_PER_ADDRESS <= HALF_OPEN_RETRY && 8 * HALF_OPEN_PER_ADDRESS <= HALF_OPEN);

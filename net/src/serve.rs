@@ -30,6 +30,7 @@ use tokio::{
 use crate::{
     Counts, Endpoint,
     admission::{Load, Verdict, site},
+    answer_slots::AnswerSlots,
     driver,
     endpoint::{CloseCode, proved_node},
     handshakes::Handshakes,
@@ -47,7 +48,8 @@ pub trait PeerHandler: Send + Sync + 'static {
     fn identify(&self, key: &PublicKey) -> Identified;
 
     /// The libraries here of which `peer` is a member now, by the key that it proved. A member of none gets
-    /// little time and few places; a peer that ceases to be a member of one is disconnected.
+    /// little time and few places. Of a library of which a peer ceases to be a member the answers end; a peer
+    /// that ceases to be a member of its last library is disconnected.
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId>;
 
     /// Takes the hello of a peer: its statements, unverified, and, where they or the libraries here prove
@@ -78,6 +80,9 @@ pub trait PeerHandler: Send + Sync + 'static {
 pub struct Identified {
     /// The node: by the libraries here, else the node whose first key it would be.
     pub node: NodeId,
+    /// The libraries here that bind the key, each with the node to which it binds it. Connections are counted
+    /// by these: what one library binds takes no place of what another one binds.
+    pub bound: Vec<(LibraryId, NodeId)>,
     /// The introduction of this node to the peer, where this node's key is not its first.
     pub introduction: Option<Hello>,
 }
@@ -167,9 +172,10 @@ type Ended<T> = std::result::Result<(task::Id, T), task::JoinError>;
 struct Session {
     quic: quinn::Connection,
     peer: PeerKey,
+    bound: Vec<(LibraryId, NodeId)>,
     site: IpAddr,
-    /// Whether it is a member of any library now, as its session found.
-    known: watch::Receiver<bool>,
+    /// The libraries of which it is a member now, as its session found.
+    member_of: watch::Receiver<Vec<LibraryId>>,
     /// Number of its requests that are being answered.
     asking: Arc<AtomicUsize>,
     since: Instant,
@@ -182,7 +188,13 @@ struct Session {
 impl Session {
     /// Whether it is the session of a member of no library here, and holds a place.
     fn is_unknown(&self) -> bool {
-        !*self.known.borrow() && !self.is_leaving
+        self.member_of.borrow().is_empty() && !self.is_leaving
+    }
+
+    /// Whether its connection and that of `peer` count as connections of one node: their keys are equal, or
+    /// one library binds both keys to one node.
+    fn is_of(&self, peer: &driver::LookedUp) -> bool {
+        self.peer.key == peer.peer.key || self.bound.iter().any(|bound| peer.bound.contains(bound))
     }
 }
 
@@ -199,8 +211,8 @@ struct Acceptor {
 
 impl Acceptor {
     fn new(listener: Listener, stopped: watch::Receiver<bool>) -> Self {
-        let answers = Arc::new(Semaphore::new(limits::ANSWERS));
-        let short_answers = Arc::new(Semaphore::new(limits::SHORT_ANSWERS));
+        let answers = AnswerSlots::new(limits::ANSWERS);
+        let short_answers = AnswerSlots::new(limits::SHORT_ANSWERS);
         let unknown_peers = Arc::new(Semaphore::new(limits::UNKNOWN_PEER_ANSWERS));
         let Listener { handler, counts, changes } = listener;
         Self {
@@ -263,33 +275,33 @@ impl Acceptor {
         let Some((site, Some((quic, looked_up)))) = ended else {
             return self.context.counts.handshake_failed();
         };
-        let driver::LookedUp { peer, is_known, .. } = looked_up;
-        if !self.has_room(site, &peer, is_known) && !self.make_room(site, &peer, is_known) {
+        if !self.has_room(site, &looked_up) && !self.make_room(site, &looked_up) {
             self.context.counts.handshake_failed();
             return quic.close(CloseCode::Busy.varint(), b"");
         }
-        self.context.counts.session(is_known);
-        let (know, known) = watch::channel(is_known);
+        let (peer, bound) = (looked_up.peer, looked_up.bound.clone());
+        self.context.counts.session(!looked_up.member_of.is_empty());
+        let (sender, member_of) = watch::channel(looked_up.member_of.clone());
         let asking: Arc<AtomicUsize> = Arc::default();
-        let presence = driver::Presence { known: know, asking: Arc::clone(&asking) };
+        let presence = driver::Presence { member_of: sender, asking: Arc::clone(&asking) };
         let session = driver::session(quic.clone(), looked_up, presence, self.context.clone());
         let task = self.session_tasks.spawn(session);
         let window = unacknowledged(quic.rtt());
         quic.set_send_window(window.min(self.share));
         let since = Instant::now();
         let is_leaving = false;
-        self.sessions
-            .insert(task.id(), Session { quic, peer, site, known, asking, since, is_leaving, window });
+        let session = Session { quic, peer, bound, site, member_of, asking, since, is_leaving, window };
+        self.sessions.insert(task.id(), session);
         self.share_windows();
     }
 
     /// Whether there is room for another connection of this peer. Keys cost nothing, addresses little:
     /// unknown peers get few places, and few of them at one address.
-    fn has_room(&self, site: IpAddr, peer: &PeerKey, is_known: bool) -> bool {
-        let same = self.sessions.values().filter(|other| other.peer.node == peer.node).count();
+    fn has_room(&self, site: IpAddr, peer: &driver::LookedUp) -> bool {
+        let same = self.sessions.values().filter(|other| other.is_of(peer)).count();
         let unknown = || self.sessions.values().filter(|other| other.is_unknown());
         let here = unknown().filter(|other| other.site == site).count();
-        let has_place = is_known
+        let has_place = !peer.member_of.is_empty()
             || (unknown().count() < limits::UNKNOWN_PEER_CONNECTIONS
                 && here < limits::UNKNOWN_PEERS_PER_ADDRESS);
         same < limits::CONNECTIONS_PER_NODE && has_place
@@ -299,8 +311,8 @@ impl Acceptor {
     /// that joins sends its hello and its request with the end of the handshake, so it is silent for no
     /// longer than these take to be read: its join is judged before it can lose its place, however many
     /// silent peers share its address. Returns whether there is room now.
-    fn make_room(&mut self, site: IpAddr, peer: &PeerKey, is_known: bool) -> bool {
-        let of_node = self.sessions.values().filter(|session| session.peer.node == peer.node);
+    fn make_room(&mut self, site: IpAddr, peer: &driver::LookedUp) -> bool {
+        let of_node = self.sessions.values().filter(|session| session.is_of(peer));
         if of_node.count() >= limits::CONNECTIONS_PER_NODE {
             return false;
         }
@@ -315,7 +327,7 @@ impl Acceptor {
         let Some(oldest) = silent.min_by_key(|session| session.since) else { return false };
         oldest.is_leaving = true;
         oldest.quic.close(CloseCode::Busy.varint(), b"");
-        self.has_room(site, peer, is_known)
+        self.has_room(site, peer)
     }
 
     fn on_session_end(&mut self, ended: Ended<()>) {

@@ -8,12 +8,9 @@ use chuan_engine::sync::{
     message::{ErrorCode, Refusal},
     session::Outlet,
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 
-use crate::limits;
+use crate::{driver::Permit, limits};
 
 /// Collects frames into batches for the stream.
 pub(crate) struct Sink {
@@ -24,15 +21,11 @@ pub(crate) struct Sink {
     quic: quinn::Connection,
     started: Instant,
     /// Held while the answer is being made.
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Sink {
-    pub(crate) fn new(
-        batches: mpsc::Sender<Vec<Encoded>>,
-        quic: quinn::Connection,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(crate) fn new(batches: mpsc::Sender<Vec<Encoded>>, quic: quinn::Connection, permit: Permit) -> Self {
         let started = Instant::now();
         Self { batches, waiting: Vec::new(), len: 0, open: true, quic, started, _permit: permit }
     }

@@ -357,14 +357,12 @@ async fn a_node_that_is_busy_with_pulls_still_answers_joins() {
     let origin = Origin::start(Script { chunks: u64::MAX, ..Script::default() });
     let mut held = Vec::new();
     let mut asked = 0;
+    // Each key has one answer, which is its share.
     while asked < limits::ANSWERS {
-        let connection = connect_as(&origin, asked / 8).await;
-        let mut answers = Vec::new();
-        for _ in 0..limits::ANSWERS_PER_CONNECTION {
-            answers.push(connection.ask(pair::pull()).await.expect("asks"));
-            asked += 1;
-        }
-        held.push((connection, answers));
+        let connection = connect_as(&origin, asked).await;
+        let answer = connection.ask(pair::pull()).await.expect("asks");
+        held.push((connection, answer));
+        asked += 1;
     }
     while origin.host.answers.load(Ordering::Relaxed) < limits::ANSWERS {
         tokio::task::yield_now().await;

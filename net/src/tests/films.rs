@@ -296,8 +296,10 @@ impl Cinema {
 impl PeerHandler for Cinema {
     fn identify(&self, key: &PublicKey) -> Identified {
         let now_ms = self.clock_ms.load(Ordering::Relaxed);
-        let node = self.films.library().node_of(key, now_ms).unwrap_or_else(|| key.node());
-        Identified { node, introduction: self.introduction() }
+        let library = self.films.library();
+        let bound = library.node_of(key, now_ms).map(|node| (library.id(), node));
+        let node = bound.map_or_else(|| key.node(), |(_, node)| node);
+        Identified { node, bound: bound.into_iter().collect(), introduction: self.introduction() }
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {

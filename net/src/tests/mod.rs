@@ -6,6 +6,7 @@ mod films;
 mod grant_guard;
 mod held;
 mod isolation;
+mod libraries;
 mod pair;
 mod pulls;
 mod sessions;

@@ -71,7 +71,7 @@ impl Host for Script {
 
 impl PeerHandler for Script {
     fn identify(&self, key: &PublicKey) -> Identified {
-        Identified { node: key.node(), introduction: None }
+        Identified { node: key.node(), bound: Vec::new(), introduction: None }
     }
 
     fn memberships(&self, _peer: &PeerKey) -> Vec<LibraryId> {

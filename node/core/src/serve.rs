@@ -134,7 +134,9 @@ pub(crate) struct Handler {
 
 impl PeerHandler for Handler {
     fn identify(&self, key: &PublicKey) -> Identified {
-        Identified { node: self.library.keys().node_of(key), introduction: self.introduction() }
+        let keys = self.library.keys();
+        let (node, bound) = (keys.node_of(key), keys.bindings(key));
+        Identified { node, bound, introduction: self.introduction() }
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {

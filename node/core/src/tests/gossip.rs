@@ -149,7 +149,7 @@ impl GatedPeer {
 
 impl PeerHandler for GatedPeer {
     fn identify(&self, key: &PublicKey) -> Identified {
-        Identified { node: key.node(), introduction: None }
+        Identified { node: key.node(), bound: Vec::new(), introduction: None }
     }
 
     fn memberships(&self, _peer: &PeerKey) -> Vec<LibraryId> {

@@ -12,6 +12,7 @@ use chuan_engine::{
 };
 use chuan_net::{
     Connection, Endpoint, Error as NetError, Identity, PeerKey,
+    limits::CONNECTIONS_PER_NODE,
     serve::{self, Identified, Refused},
 };
 
@@ -101,7 +102,7 @@ struct Ear {
 
 impl PeerHandler for Ear {
     fn identify(&self, key: &PublicKey) -> Identified {
-        Identified { node: key.node(), introduction: None }
+        Identified { node: key.node(), bound: Vec::new(), introduction: None }
     }
 
     fn memberships(&self, _: &PeerKey) -> Vec<LibraryId> {
@@ -168,6 +169,53 @@ async fn the_owner_of_another_library_changes_no_address_of_this_one() {
     world.victim.pull(options, &Job::silent()).await.unwrap_err();
     let (of_films, heard) = (films.id().short(), heard.lock().unwrap());
     assert!(!heard.iter().any(|line| line.contains(&of_films)), "{heard:?}");
+}
+
+/// Symptom: a peer had no place at a node, since the owner of another library held four connections under a
+/// key of its own that it had bound to the peer. Cause: connections were counted by node.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_another_library_takes_no_place_of_a_node_of_this_one() {
+    let world = World::open().await;
+    let peer = mirror(&world.place, &world.origin, "peer").await;
+    peer.close().await;
+    let thief = Key::from_seed([78; 32]);
+    world.bind(peer.id(), &thief);
+    let other = (*world.victim.library_service().get(&world.other).unwrap()).clone();
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS_PER_NODE {
+        let connection = dial_as(&thief, peer.id(), &world.victim, vec![]).await.unwrap();
+        // An answer shows that the connection has its place.
+        connection.exchange(other.clone()).await.unwrap();
+        held.push(connection);
+    }
+    let one_more = match dial_as(&thief, peer.id(), &world.victim, vec![]).await {
+        Ok(connection) => connection.exchange(other).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    assert!(matches!(one_more, Err(NetError::Busy(_))), "{one_more:?}");
+    let own = dial_as(&peer.context().signing_key(), peer.id(), &world.victim, vec![]).await.unwrap();
+    own.exchange((*films(&peer)).clone()).await.unwrap();
+}
+
+/// Symptom: the thief of a key that was replaced took the places of its node. Cause: as above.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_first_key_takes_no_place_of_its_node() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let peer = mirror(&place, &origin, "peer").await;
+    let old = peer.context().signing_key();
+    let library = films(&peer);
+    peer.close().await;
+    let new = Key::from_seed([79; 32]);
+    let said = author::succession(&library, peer.id(), &old, &new, 0, now_ms() - 1000).unwrap();
+    store(&origin, said);
+    assert!(!films(&origin).holds_key(&peer.id(), &old.public(), now_ms()));
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS_PER_NODE {
+        held.push(dial_as(&old, peer.id(), &origin, vec![]).await);
+    }
+    let own = dial_as(&new, peer.id(), &origin, vec![]).await.unwrap();
+    own.exchange((*library).clone()).await.unwrap();
 }
 
 /// Symptom: the audit log of a node went to 140,737,488,355,329 records by one checkpoint that the owner of

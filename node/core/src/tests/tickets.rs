@@ -147,7 +147,7 @@ struct Attacker {
 
 impl PeerHandler for Attacker {
     fn identify(&self, key: &PublicKey) -> Identified {
-        Identified { node: key.node(), introduction: None }
+        Identified { node: key.node(), bound: Vec::new(), introduction: None }
     }
 
     fn memberships(&self, _: &PeerKey) -> Vec<LibraryId> {
