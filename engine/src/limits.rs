@@ -1,12 +1,13 @@
 //! All bounds of formats, protocol and memory, as named constants, and the relations that must hold between
 //! them. [`mod@format`] has the sizes that a format fixes.
 
+mod follow;
 pub mod format;
 mod restore;
 
 use std::time::Duration;
 
-pub use self::restore::*;
+pub use self::{follow::*, restore::*};
 
 /// Bytes of a path component at most.
 pub const PATH_COMPONENT_BYTES: usize = 255;
