@@ -127,7 +127,7 @@ impl Home {
     pub fn serve_on(&self, listen: SocketAddr) -> Result<Server> {
         let log = self.path.with_extension("serve.log");
         let errors = File::create(&log).with_context(|| format!("create {}", log.display()))?;
-        let mut command = self.command(["serve", "--listen", &listen.to_string()]);
+        let mut command = self.command(["serve", "--no-follow", "--listen", &listen.to_string()]);
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(errors)

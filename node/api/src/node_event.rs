@@ -66,6 +66,14 @@ pub enum NodeEvent {
         /// Duration in milliseconds.
         took_ms: u64,
     },
+    /// A followed library could not be fetched, or its folder could not be brought to the release that is
+    /// here. It is tried again; sent once for each reason.
+    NotFollowed {
+        /// The library.
+        library: String,
+        /// The reason, and the remedy.
+        reason: String,
+    },
     /// A peer answered an exchange of statements after it had not answered before, or for the first time.
     PeerReached {
         /// The library that was exchanged.

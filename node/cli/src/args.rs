@@ -17,6 +17,7 @@ use super::{
     ledger::LedgerVerb,
     library,
     root::RootVerb,
+    serve,
     sign::Sign,
 };
 
@@ -113,12 +114,8 @@ pub(super) enum Verb {
         #[arg(long, value_name = "NODE", conflicts_with_all = ["name", "role"])]
         renew: Option<NodeId>,
     },
-    /// Run the node: answer peers until stopped
-    Serve {
-        /// The address to listen on (UDP): IP:PORT, port 0 for any free port [default: from chuan.toml]
-        #[arg(long, value_name = "ADDR")]
-        listen: Option<String>,
-    },
+    /// Run the node: answer peers, and fetch new releases of followed libraries, until stopped
+    Serve(serve::Options),
     #[command(flatten)]
     Run(Command),
     #[command(flatten)]

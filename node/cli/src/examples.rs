@@ -14,6 +14,7 @@ const EXAMPLES: &[(&str, Examples)] = &[
         &[
             ("chuan serve", "listen as chuan.toml says"),
             ("chuan serve --listen 0.0.0.0:4040", "listen on UDP port 4040"),
+            ("chuan serve --no-follow", "new releases wait for `chuan pull`"),
         ],
     ),
     ("id", &[("chuan id", "")]),

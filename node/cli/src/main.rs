@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     if let Some(home) = cli.home.as_ref().filter(|_| cli.is_home_typed) {
         flags::set_home(home);
     }
-    let serves = matches!(cli.verb, Verb::Serve { .. });
+    let serves = matches!(cli.verb, Verb::Serve(_));
     let log = Log::start(Wanted { verbose: cli.verbose, quiet: cli.quiet, serves });
     if let Err(failure) = limits::check_threads() {
         return show_failure(&failure, cli.json, "");
@@ -125,7 +125,7 @@ async fn dispatch(cli: Cli, log: Log) -> Result<Exit> {
         Verb::Completions { shell } => completions(shell),
         Verb::Man { dir } => help::write_manual(args::command(), &dir).map(|()| Exit::Ok),
         Verb::Init { name, role, renew } => init(&root()?, name.as_deref(), role, renew, show),
-        Verb::Serve { listen } => serve(&root()?, listen.as_deref(), show, &log).await,
+        Verb::Serve(options) => serve(&root()?, &options, show, &log).await,
         Verb::Run(Command::Audit(Audit { verb: AuditVerb::Verify(verify) })) if verify.export.is_some() => {
             // An export is verified without a home.
             answer(&Outcome::AuditVerify(audit_log::verify_export(&verify)?), "audit verify", show)
@@ -428,7 +428,7 @@ fn is_colourless() -> bool {
 const fn verb_name(verb: &Verb) -> &'static str {
     match verb {
         Verb::Init { .. } => "init",
-        Verb::Serve { .. } => "serve",
+        Verb::Serve(_) => "serve",
         Verb::Key(_) => "key",
         Verb::Root(_) => "root",
         Verb::Ledger(_) => "ledger",

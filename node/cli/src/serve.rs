@@ -16,7 +16,18 @@ use super::{
 };
 use crate::text;
 
-pub(super) async fn serve(root: &Path, listen: Option<&str>, show: Show, log: &Log) -> Result<Exit> {
+/// Options of `serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The address to listen on (UDP): IP:PORT, port 0 for any free port [default: from chuan.toml]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+    /// Fetch nothing without a command: new releases wait for `pull`
+    #[arg(long)]
+    pub(super) no_follow: bool,
+}
+
+pub(super) async fn serve(root: &Path, options: &Options, show: Show, log: &Log) -> Result<Exit> {
     let mut signals = Signals::that_end_a_server()?;
     // From here on SIGHUP ends nothing, also while the home opens.
     let mut reloads = hang_up()?;
@@ -25,13 +36,16 @@ pub(super) async fn serve(root: &Path, listen: Option<&str>, show: Show, log: &L
         () = signals.next() => return Err(Failure::interrupted()),
     };
     log.follow(&node.config());
-    let address = match node.serve(listen).await {
+    let address = match node.serve(options.listen.as_deref()).await {
         Ok(address) => address,
         Err(failure) => {
             node.close().await;
             return Err(failure.into());
         }
     };
+    if !options.no_follow {
+        node.follow();
+    }
     if show.json || !show.quiet {
         let id = node.id().to_string();
         let ready = Ready { event: "ready", node: id.clone(), address: address.to_string() };

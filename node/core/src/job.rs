@@ -80,6 +80,11 @@ impl Job {
         Self::default()
     }
 
+    /// A job that obeys `cancel`, and whose events are dropped.
+    pub(crate) fn quiet(cancel: Cancel) -> Self {
+        Self { events: None, cancel }
+    }
+
     /// A job that obeys `cancel`, and its events. They must be read: rows and data wait for room.
     pub fn watched(cancel: Cancel) -> (Self, Events) {
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);

@@ -70,6 +70,7 @@ mod commands;
 mod context;
 mod exchange;
 pub mod file;
+mod follow;
 pub mod handle;
 pub mod home;
 pub mod job;

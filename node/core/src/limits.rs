@@ -29,3 +29,5 @@ pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(10);
 pub(crate) const PULL_SILENCE: Duration = Duration::from_secs(1);
 /// How long a command waits for peers before it says for which.
 pub(crate) const ASK_SILENCE: Duration = Duration::from_secs(1);
+/// Followed libraries that are fetched at the same time.
+pub(crate) const FOLLOW_PULLS: usize = 4;

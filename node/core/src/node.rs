@@ -14,6 +14,7 @@ use crate::{
     commands,
     context::EventStream,
     exit::Result,
+    follow,
     home::{Home, config::Config},
     job::Job,
     keyring::Keyring,
@@ -106,6 +107,14 @@ impl Node {
     /// Cancels every command that runs here, those of other processes included.
     pub fn stop_commands(&self) {
         self.0.stop_commands();
+    }
+
+    /// Begins to follow: from now on the node fetches new releases by itself, and keeps folders equal to them
+    /// as `chuan.toml` says. A mirror follows every library of which it is a member, an origin or edge those
+    /// that `[[follow]]` names. What fails is tried again; the log tells of it. Idempotent; ends with
+    /// [`Node::close`].
+    pub fn follow(&self) {
+        follow::start(&self.0.services);
     }
 
     /// Closes the node: takes no more commands and no more peers, and returns when everything under way has

@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::AtomicBool,
+    },
 };
 
 use tokio::sync::OwnedMutexGuard;
@@ -30,6 +33,8 @@ pub(crate) struct Services {
     pub(crate) exchange: Arc<ExchangeService>,
     pub(crate) serve: Arc<ServeService>,
     turns: Turns,
+    /// Whether the service `follow` has begun.
+    pub(crate) is_following: AtomicBool,
     /// Held while the node's key is replaced.
     rotation: Arc<tokio::sync::Mutex<()>>,
 }
@@ -48,7 +53,8 @@ impl Services {
         let serve = ServeService::new(&context, &library, &audit, &peers, &exchange);
         library.follow_everything();
         let (serve, turns, rotation) = (Arc::new(serve), Turns::default(), Arc::default());
-        Ok(Arc::new(Self { context, library, audit, peers, exchange, serve, turns, rotation }))
+        let is_following = AtomicBool::new(false);
+        Ok(Arc::new(Self { context, library, audit, peers, exchange, serve, turns, is_following, rotation }))
     }
 
     /// Starts the tasks that run as long as the home is open.

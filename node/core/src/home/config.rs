@@ -1,7 +1,12 @@
 //! `chuan.toml`: the settings of a node. Read at each start, and by a serving node at SIGHUP; `CHUAN_…`
 //! variables override it. Written once, by `init`.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chuan_engine::statement::{Region, check_reachable};
 use figment::{
@@ -44,8 +49,22 @@ pub struct Config {
     /// `RUST_LOG` override it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// Libraries that are fetched while the node serves, without a command. A mirror follows every library of
+    /// which it is a member, and needs this only for the folder.
+    pub follow: Vec<Follow>,
     /// Settings for single peers, by their name or id.
     pub peer: BTreeMap<String, Peer>,
+}
+
+/// A library that the node follows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Follow {
+    /// The library, by its name or id.
+    pub library: String,
+    /// A folder that is kept equal to `live`. Files that the release does not have are removed from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub into: Option<PathBuf>,
 }
 
 /// The settings for a peer.
@@ -93,6 +112,7 @@ impl Default for Config {
             packing: Packing::default(),
             fresh_every: Period(10 * 60),
             log: None,
+            follow: Vec::new(),
             peer: BTreeMap::new(),
         }
     }
@@ -126,12 +146,42 @@ impl Config {
                 config.listen
             )));
         }
+        config
+            .check_follow()
+            .map_err(|failure| Failure::invalid(format!("{}: follow: {failure}", path.display())))?;
         Ok(config)
+    }
+
+    fn check_follow(&self) -> Result<()> {
+        for (at, follow) in self.follow.iter().enumerate() {
+            let Follow { library, into } = follow;
+            if library.is_empty() {
+                return Err(Failure::invalid("a table [[follow]] names no library; add library = \"NAME\""));
+            }
+            if self.follow.iter().take(at).any(|before| before.library == *library) {
+                return Err(Failure::invalid(format!(
+                    "`{library}` is there twice; keep one table [[follow]] of it"
+                )));
+            }
+            if let Some(into) = into.as_ref().filter(|into| !into.is_absolute()) {
+                return Err(Failure::invalid(format!(
+                    "`into` of `{library}` is {}, which is relative to a working folder; write the whole path, from /",
+                    into.display()
+                )));
+            }
+            let is_taken = |before: &Follow| into.is_some() && before.into == *into;
+            if self.follow.iter().take(at).any(is_taken) {
+                return Err(Failure::invalid(format!(
+                    "`into` of `{library}` is the folder of another library; each library needs a folder of its own"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The names of the settings that differ in `other`.
     pub fn changed(&self, other: &Config) -> Vec<&'static str> {
-        let Config { name, role, region, listen, announce, packing, fresh_every, log, peer } = self;
+        let Config { name, role, region, listen, announce, packing, fresh_every, log, follow, peer } = self;
         let changed = [
             ("name", *name != other.name),
             ("role", *role != other.role),
@@ -141,6 +191,7 @@ impl Config {
             ("packing", *packing != other.packing),
             ("fresh_every", *fresh_every != other.fresh_every),
             ("log", *log != other.log),
+            ("follow", *follow != other.follow),
             ("peer", *peer != other.peer),
         ];
         changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
@@ -166,7 +217,13 @@ impl Config {
              announce = []\n\
              # Whether sources save bytes (smallest) or time (fastest), or choose by the speed of the link (auto).\n\
              # For one peer: a table [peer.\"its name\"] with a line packing = \"smallest\".\n\
-             packing = \"auto\"\n",
+             packing = \"auto\"\n\
+             \n\
+             # A serving mirror fetches the releases of all its libraries by itself; an origin or edge fetches those of the libraries\n\
+             # that such tables name. `into` keeps a folder equal to `live`: files that the release does not have are removed from it.\n\
+             # [[follow]]\n\
+             # library = \"films\"\n\
+             # into = \"/srv/films\"\n",
             role.as_str()
         );
         file::write_atomic(path, text.as_bytes(), 0o644)
@@ -227,6 +284,10 @@ mod tests {
             "name = \"x\"\nlisten = \"0.0.0.0:40400000\"",
             "name = \"x\"\nrole = \"king\"",
             "name = \"x\"\nregion = \"EU\"",
+            "name = \"x\"\n[[follow]]\ninto = \"/srv/films\"",
+            "name = \"x\"\n[[follow]]\nlibrary = \"films\"\ninto = \"films\"",
+            "name = \"x\"\n[[follow]]\nlibrary = \"films\"\n[[follow]]\nlibrary = \"films\"",
+            "name = \"x\"\n[[follow]]\nlibrary = \"a\"\ninto = \"/s\"\n[[follow]]\nlibrary = \"b\"\ninto = \"/s\"",
             "name = ",
         ] {
             std::fs::write(&path, text).unwrap();

@@ -16,6 +16,7 @@
 mod asking;
 mod content;
 mod dialling;
+mod following;
 mod network;
 mod planted;
 mod rng;

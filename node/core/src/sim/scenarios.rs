@@ -204,7 +204,7 @@ fn check_statements(world: &World, said: &[StatementId]) -> Result<(), String> {
 }
 
 /// Fails where a channel of a home stands on a release whose content is not complete there.
-fn check_content(world: &World) -> Result<(), String> {
+pub(super) fn check_content(world: &World) -> Result<(), String> {
     for number in world.running() {
         let services = world.services(number);
         let objects: std::sync::Arc<dyn Objects> = services.context.objects(&world.library);
@@ -225,7 +225,7 @@ fn check_content(world: &World) -> Result<(), String> {
 }
 
 /// Fails where a home does not have the newest release.
-fn check_newest(world: &World) -> Result<(), String> {
+pub(super) fn check_newest(world: &World) -> Result<(), String> {
     let newest = |number: usize| {
         let refs = world.services(number).context.ledger().refs().unwrap();
         refs.first().map(|at| at.release)

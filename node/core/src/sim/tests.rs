@@ -3,14 +3,21 @@
 use std::env;
 
 use super::{
+    following::{following, prompt_following},
     planted::Bug,
     scenarios::{Outcome, Scenario, busy_source, calm_exchange, exchange, pulls},
     vouching::vouching,
 };
 
 /// Every scenario by name.
-const SCENARIOS: &[(&str, Scenario)] =
-    &[("exchange", exchange), ("calm exchange", calm_exchange), ("pulls", pulls), ("vouching", vouching)];
+const SCENARIOS: &[(&str, Scenario)] = &[
+    ("exchange", exchange),
+    ("calm exchange", calm_exchange),
+    ("pulls", pulls),
+    ("vouching", vouching),
+    ("following", following),
+    ("prompt following", prompt_following),
+];
 
 /// Seeds that are played twice.
 const REPLAYED: u64 = 20;
@@ -59,6 +66,16 @@ fn every_seed_of_pulls_converges() {
 }
 
 #[test]
+fn every_seed_of_following_converges() {
+    play("following", following);
+}
+
+#[test]
+fn every_seed_of_a_calm_mesh_follows_at_once() {
+    play("prompt following", prompt_following);
+}
+
+#[test]
 fn every_seed_of_vouching_shows_no_freshness_that_was_not_signed() {
     play("vouching", vouching);
 }
@@ -92,6 +109,7 @@ fn planted_bugs_are_found() {
         (Bug::MoveEarly, pulls),
         (Bug::LostWakeUp, calm_exchange),
         (Bug::FreshElsewhere, vouching),
+        (Bug::MoveEarly, following),
     ] {
         let found = (1..=SEEDS).find_map(|seed| scenario(seed, Some(bug)).err().map(|text| (seed, text)));
         let (seed, text) = found.unwrap_or_else(|| panic!("{bug:?} was not found"));

@@ -28,6 +28,7 @@ use crate::{
     command::{Pull, Role},
     context::Context,
     exit::Result,
+    follow,
     home::Home,
     job::Job,
     key_file,
@@ -72,6 +73,8 @@ pub(super) struct World {
     pub(super) publisher: Key,
     /// The nodes whose homes have a timekeeper's key, in the order of their numbers.
     pub(super) keepers: Vec<usize>,
+    /// Whether its nodes follow the library.
+    follows: bool,
     bug: Option<Bug>,
     clock: Clock,
     _dir: TempDir,
@@ -131,8 +134,19 @@ impl World {
             }
         });
         let nodes = nodes.collect();
-        let mut world =
-            Self { net, rng, nodes, library: id, operator, publisher, keepers, bug, clock, _dir: dir };
+        let mut world = Self {
+            net,
+            rng,
+            nodes,
+            library: id,
+            operator,
+            publisher,
+            keepers,
+            follows: false,
+            bug,
+            clock,
+            _dir: dir,
+        };
         for number in 0..count {
             world.start(number).await;
             let services = world.services(number);
@@ -176,7 +190,16 @@ impl World {
         services.start();
         services.serve.start(Some(&node.address.to_string())).await.unwrap();
         self.net.trace(format_args!("{} starts", node.id.short()));
+        if self.follows {
+            follow::start(&services);
+        }
         node.services = Some(services);
+    }
+
+    /// From now on, the nodes follow the library, also those that start later.
+    pub(super) fn follow(&mut self) {
+        self.follows = true;
+        self.nodes.iter().filter_map(|node| node.services.as_ref()).for_each(follow::start);
     }
 
     /// Stops a node in order, and returns when all its tasks have ended.

@@ -7,6 +7,7 @@ mod classes;
 mod closing;
 mod damaged;
 mod dials;
+mod follow;
 mod foreign;
 mod gossip;
 mod handles;
