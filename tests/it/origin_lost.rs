@@ -186,6 +186,14 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     origin.json(["pull", "films"])?;
     ensure!(live(origin)? == 2, "the origin follows");
     fs::write(pair.library.join("from the origin.txt"), "beside")?;
+    let folder = pair.library.to_string_lossy();
+    let preview = origin.json(["publish", &folder, "-l", "films", "--dry-run"])?;
+    ensure!(
+        preview.get("side") == Some(&Value::Bool(true)) && text(&preview, "live_publisher") == standby,
+        "{preview}"
+    );
+    let preview = origin.run(["publish", &folder, "-l", "films", "--dry-run"])?;
+    ensure!(preview.contains("live would not move"), "{preview}");
     let side = publish(origin)?;
     ensure!(side.get("side") == Some(&Value::Bool(true)), "{side}");
     ensure!(live(origin)? == 2, "a release of the origin moved the channel without an operator");

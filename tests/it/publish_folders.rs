@@ -360,6 +360,21 @@ fn a_dry_run_counts_and_changes_nothing() -> Result<()> {
     ])?;
     let text = String::from_utf8(text.stdout)?;
     ensure!(text.contains("dry run") && text.contains("gone: 1 file"), "{text}");
+
+    // A name that may be mistyped: the preview says that the run needs more.
+    let folder = place.folder.to_string_lossy();
+    let other = place.home.output(["--json", "publish", &folder, "-l", "filmz", "-n"])?;
+    let other = program::final_object(&String::from_utf8(other.stdout)?)?;
+    ensure!(other["beside"] == serde_json::json!(["films"]), "{other}");
+    let (code, error) = place.home.fails(["publish", &folder, "-l", "filmz"])?;
+    ensure!(code == 2 && error.contains("--found"), "{code}: {error}");
+
+    let policy = place.dir.path().join("policy.toml");
+    fs::write(&policy, "[[class]]\nname = \"none\"\npaths = [\"none/**\"]\n")?;
+    let policy = policy.to_string_lossy();
+    let output = place.home.output(["publish", &folder, "-l", "films", "-n", "--policy", &policy])?;
+    let notes = String::from_utf8(output.stderr)?;
+    ensure!(notes.contains("no file is in class `none`"), "{notes}");
     Ok(())
 }
 

@@ -78,6 +78,11 @@ pub fn moved_back<'a>(library: &'a Library, publisher: &PublicKey) -> Option<Sig
     is_undone.then_some(*moved)
 }
 
+/// Whether the next release of `publisher` becomes the release of [`LIVE`]. Otherwise it is a side release.
+pub fn moves_live(library: &Library, publisher: &PublicKey) -> bool {
+    library.channel(LIVE).is_none_or(|said| follows(said.body, publisher))
+}
+
 fn follows(channel: &Channel, publisher: &PublicKey) -> bool {
     channel.follow && channel.active == *publisher
 }

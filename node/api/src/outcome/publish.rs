@@ -78,6 +78,10 @@ pub struct Published {
     pub changed: bool,
     /// Whether this publish founded the library; of a dry run, whether it would.
     pub founded: bool,
+    /// Of a dry run that would found a library: the names of the other libraries of this home. The run then
+    /// needs `--found`, or an answer on a terminal. Absent if there are none, or with `--found`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// The home with the keys of the new library, if this publish founded it, or is the first one and the
     /// home has no backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +98,8 @@ pub struct Published {
     /// The classes that were published, of a dry run as they would be; other classes are unchanged.
     #[serde(default)]
     pub classes: Vec<ClassRow>,
-    /// Whether `live` did not move to the release, because it follows another publisher or none.
+    /// Whether `live` did not move to the release, or of a dry run would not, because it follows another
+    /// publisher or none.
     #[serde(default)]
     pub side: bool,
     /// Whether `live` did not move because it is contradicted: its publisher's key moved it to two releases

@@ -589,6 +589,7 @@ none-of-the-known-peers-of = none of the { $known } known peers of { $name } can
 none-of-the-known-peers-of-can = none of the { $known } known peers of { $name } can be reached; this home has all that its key has signed on this machine, and publishes
 this-home-is-behind-the-known = this home is behind the known releases of { $name }; was it restored from a backup? `chuan pull { $name }`, then publish
 
+release-of-is-not-here-and = release { $announced } of { $name } is not here, and no node that answered the last pull has it; if it is lost, an operator moves the channel to the newest release that is here: `chuan channel set { $name } { $live } { $here }` with the option `follow` and the option `yes`; then publish
 ## node/core/src/pull/answer.rs
 
 this-node-is-granted-only-if = ; this node is granted only `{ $named }`: if the release has no such class, an operator changes that with `chuan grant`
@@ -718,7 +719,7 @@ encode-the-answers-of-peers = encode the answers of peers: { $v1 }
 encode-silent-peers = encode silent peers: { $v1 }
 no-file-is-in-class-none-matches = no file is in class `{ $v1 }`: none matches its `paths`
 the-data-of-release-is-not-held = the data of release { $v1 } is not held here any more, and with it the paths of the classes of { $v2 }: give them with the option `policy`
-the-data-of-release-is-not-held-2 = the data of release { $v1 } is not held here any more: `chuan pull { $v2 }` fetches it from another member, then publish; the option `force` publishes without it, and reads everything again
+the-data-of-release-is-not-held-2 = the data of release { $v1 } is not here: `chuan pull { $v2 }` fetches it from another member, then publish; the option `force` publishes without it, and reads everything again
 the-data-of-release-is-not-held-3 = the data of release { $v1 } is not held here any more: everything is read again, and is in the class `default` unless the option `policy` gives other classes
 the-library-has-in-a-folder-name = the library has { $v1 } in a folder: name the path of the file in the library with the option { $v2 }, or with the option `as { $v3 }` for the top
 is-a-folder-which-becomes-the-content = { $v1 } is a folder, which becomes the content of the library; the option `as` is for a single file

@@ -589,6 +589,7 @@ none-of-the-known-peers-of = { $name } 的 { $known } 个已知节点一个也�
 none-of-the-known-peers-of-can = { $name } 的 { $known } 个已知节点一个也连不上；本主目录含有它的密钥在这台机器上签过的一切，照常发布
 this-home-is-behind-the-known = 本主目录落后于已知的 { $name } 的版本；是从备份恢复的吗？请先执行 `chuan pull { $name }` 再发布
 
+release-of-is-not-here-and = { $name } 的版本 { $announced } 不在本地，上次拉取时应答的节点也都没有它；它若已丢失，请由操作员把频道移到本地最新的版本：`chuan channel set { $name } { $live } { $here } --follow --yes`，然后再发布
 ## node/core/src/pull/answer.rs
 
 this-node-is-granted-only-if = ；只授权给本节点 `{ $named }`：如果发布版本没有这样的类别，由操作员用 `chuan grant` 更改
@@ -718,7 +719,7 @@ encode-the-answers-of-peers = 编码其他节点的应答：{ $v1 }
 encode-silent-peers = 编码没有应答的节点：{ $v1 }
 no-file-is-in-class-none-matches = 类别 `{ $v1 }` 中没有文件：没有一个匹配它的 `paths`
 the-data-of-release-is-not-held = 发布版本 { $v1 } 的数据已不在本地，{ $v2 } 各类别的路径也随之不在：请用选项 `policy` 给出
-the-data-of-release-is-not-held-2 = 发布版本 { $v1 } 的数据已不在本地：请先用 `chuan pull { $v2 }` 从其他成员取来，再发布；选项 `force` 不用它也发布，并重新读取全部内容
+the-data-of-release-is-not-held-2 = 发布版本 { $v1 } 的数据不在本地：请先用 `chuan pull { $v2 }` 从其他成员取来，再发布；`--force` 不用它也发布，并重新读取全部内容
 the-data-of-release-is-not-held-3 = 发布版本 { $v1 } 的数据已不在本地：将重新读取全部内容，并归入类别 `default`，除非选项 `policy` 规定了别的类别
 the-library-has-in-a-folder-name = 库的目录中已有 { $v1 }：请用选项 { $v2 } 写明文件在库中的路径，放在顶层则用选项 `as { $v3 }`
 is-a-folder-which-becomes-the-content = { $v1 } 是目录，它会成为库的内容；选项 `as` 只用于单个文件

@@ -100,8 +100,14 @@ fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
     let Published { library_name: name, sequence, .. } = published;
     if published.founded {
         say!(out, "would-found", name = name)?;
+        if !published.beside.is_empty() {
+            say!(out, "would-found-beside", name = name, libraries = listed(&published.beside))?;
+        }
     } else if !published.changed {
         say!(out, "would-change-nothing", name = name, sequence = sequence)?;
+    } else if published.side {
+        say!(out, "would-publish-aside", name = name, sequence = sequence)?;
+        why_it_would_stay(out, published)?;
     } else {
         say!(out, "would-publish", name = name, sequence = sequence)?;
         replaced(out, published, true)?;
@@ -115,6 +121,17 @@ fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
         gone = files(published.files_gone, published.bytes_gone),
         all = files(published.files, published.bytes_total)
     )
+}
+
+/// Why `live` would not move to the release of a dry run.
+fn why_it_would_stay(out: &mut impl Write, published: &Published) -> io::Result<()> {
+    if published.contradicted {
+        return lag::contradicted(out, &published.library_name, "live", None);
+    }
+    match published.live_follows {
+        true => say!(out, "live-would-follow", publisher = short(&published.live_publisher)),
+        false => say!(out, "live-would-stay", live = published.live_sequence),
+    }
 }
 
 /// The paths that a dry run would publish otherwise than the last release.

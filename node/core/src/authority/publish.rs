@@ -6,7 +6,7 @@ use chuan_engine::{
     id::{LibraryId, Salt, SaltKey, StatementId},
     ingest::{self, Ingest as Source},
     statement::{
-        Body, Classes, Key, Library, Member, RoleKind, Statement, Verbs, check_message,
+        Body, Classes, Key, Library, Member, PublicKey, RoleKind, Statement, Verbs, check_message,
         library::{Founders, found as founding_root, member, release_of_classes},
         publishing,
     },
@@ -53,7 +53,8 @@ pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: P
         ingested.published.asked_seconds = asked_seconds;
         if options.dry_run {
             let seconds = begun.elapsed().as_secs_f64();
-            return Ok(Published { seconds, ..dry_run(&author, &options, ingested) });
+            let previewed = dry_run(session, &author, &options, ingested).await?;
+            return Ok(Published { seconds, ..previewed });
         }
         match sign_release(session, keyring, &author, &options, ingested).await {
             Ok(published) => return Ok(Published { seconds: begun.elapsed().as_secs_f64(), ..published }),
@@ -135,10 +136,8 @@ async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> 
 /// name or the folder may be mistyped, and the keys of a library stay.
 async fn check_founding(session: &mut Session, options: &Publish) -> Result<()> {
     let Publish { library: name, dry_run, found, allow_empty, .. } = options;
-    if *dry_run {
-        return Ok(());
-    }
-    let others = if *found { Vec::new() } else { libraries(session).await? };
+    // The answer of a dry run lists them.
+    let others = if *found || *dry_run { Vec::new() } else { libraries(session).await? };
     if !others.is_empty() {
         return Err(Failure::usage(format!(
             "no library {name} is known here; this home has {}. If the name is right, give the option `found` to found \
@@ -212,14 +211,26 @@ async fn ingest(session: &mut Session, author: &Author, options: &Publish) -> Re
 }
 
 /// The answer of a dry run: nothing is signed.
-fn dry_run(author: &Author, options: &Publish, ingested: Ingested) -> Published {
-    Published {
+async fn dry_run(
+    session: &mut Session,
+    author: &Author,
+    options: &Publish,
+    ingested: Ingested,
+) -> Result<Published> {
+    let mut published = Published {
         library: author.id.to_string(),
         library_name: options.library.clone(),
         founded: author.founding.is_some(),
         release: ingested.parent.unwrap_or_default(),
         ..ingested.published
+    };
+    if author.founding.is_none() {
+        let library = session.library(Some(&published.library)).await?;
+        note_live(&mut published, &library, &author.publisher()?.public());
+    } else if !options.found {
+        published.beside = libraries(session).await?;
     }
+    Ok(published)
 }
 
 /// Signs the release of the ingested content, makes it durable, then current.
@@ -240,7 +251,8 @@ async fn sign_release(
     };
     if let (false, Some(parent)) = (published.changed, &parent) {
         published.release = parent.to_string();
-        note_live(&mut published, &session.library(Some(&author.id.to_string())).await?);
+        let library = session.library(Some(&author.id.to_string())).await?;
+        note_live(&mut published, &library, &author.publisher()?.public());
         return Ok(published);
     }
     let mut library = library_of(session, author).await?;
@@ -284,7 +296,7 @@ async fn sign_release(
     // All in one offer: if another publish has moved the channel meanwhile, the home accepts none of them.
     statements.extend(moves);
     published.asked_seconds += session.offer_effective(&library, &statements).await?;
-    note_live(&mut published, &library);
+    note_live(&mut published, &library, &author.publisher()?.public());
     Ok(published)
 }
 
@@ -308,11 +320,16 @@ fn unsaved_home(session: &Session, author: &Author, is_first: bool) -> Option<St
     (author.founding.is_some() || is_unsaved).then(|| home.root().display().to_string())
 }
 
-/// Notes whether the release is a side release, and the release and the active publisher of `live`.
-fn note_live(published: &mut Published, library: &Library) {
+/// Notes whether the release is a side release, or would be one, and the release and the active publisher of
+/// `live`.
+fn note_live(published: &mut Published, library: &Library, publisher: &PublicKey) {
     let live = library.channel(LIVE).map(|said| said.body);
-    let has_moved = live.is_some_and(|live| live.release.to_string() == published.release);
-    published.contradicted = published.changed && !has_moved && library.contradiction(LIVE).is_some();
+    let is_contradicted = library.contradiction(LIVE).is_some();
+    let has_moved = match published.dry_run && published.changed {
+        true => !is_contradicted && publishing::moves_live(library, publisher),
+        false => live.is_some_and(|live| live.release.to_string() == published.release),
+    };
+    published.contradicted = published.changed && !has_moved && is_contradicted;
     let Some(live) = live else { return };
     published.side = !has_moved;
     published.live_publisher = live.active.to_string();

@@ -60,6 +60,9 @@ pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job)
                 }
                 (true, _) => {}
                 (false, known) => {
+                    if let (true, Some(library)) = (is_dry_run, &known) {
+                        staleness_guard::check_current(&services.library, &library.id())?;
+                    }
                     services.library.check_not_lost(known.map(|library| library.id()).as_ref())?;
                 }
             }
@@ -81,6 +84,16 @@ fn check_arguments(context: &Context, options: &Publish) -> Result<()> {
         ..ingest::Ingest::new(&options.source, context.clock.timestamp())
     };
     Ok(ingest::check(&source)?)
+}
+
+/// The release on which a publish is based.
+#[derive(Clone, Copy)]
+struct Based<'a> {
+    current: Option<Signed<'a, Release>>,
+    /// Whether its data was lost here.
+    is_lost: bool,
+    /// Whether a newer release is not here, and a release is made in any case: see [`is_forced_aside`].
+    is_aside: bool,
 }
 
 /// The part of one publish that the home does.
@@ -121,7 +134,11 @@ impl Run<'_> {
             }
             None => None,
         };
-        let is_lost = current.is_some() && readable.is_none();
+        let based = Based {
+            current,
+            is_lost: current.is_some() && readable.is_none(),
+            is_aside: is_forced_aside(library.as_deref(), first(&publishers)?, current, options),
+        };
         let plan = ClassPlan::new(&*objects, library.as_deref(), &publishers, readable, policy)?;
         let ingest = ingest::Ingest {
             path: single_path(options)?,
@@ -129,8 +146,8 @@ impl Run<'_> {
         };
         let (path, class) = placed(&*objects, options, &ingest)?;
         let Ingested { published, parent, listed } = match options.dry_run {
-            true => self.preview(options, (&id, &ingest), current)?,
-            false => self.store(options, (&id, &ingest), &plan, (current, is_lost), (&named, &salt))?,
+            true => self.preview(options, (&id, &ingest), based, &named)?,
+            false => self.store(options, (&id, &ingest), &plan, based, (&named, &salt))?,
         };
         let replaces = self.replaces(&published, library.as_deref(), first(&publishers)?);
         Ok(Ingested { published: Published { path, class, replaces, ..published }, parent, listed })
@@ -142,7 +159,7 @@ impl Run<'_> {
         options: &Publish,
         (id, ingest): (&LibraryId, &ingest::Ingest),
         plan: &ClassPlan,
-        (current, is_lost): (Option<Signed<'_, Release>>, bool),
+        Based { current, is_lost, is_aside }: Based<'_>,
         (named, salt): (&[String], &SaltKey),
     ) -> Result<Ingested> {
         let before = current.map(|current| current.body);
@@ -156,14 +173,15 @@ impl Run<'_> {
         let is_said = |before: &&Release| {
             before.manifest == manifest && (sealed.listed.is_empty() || !before.classes.is_empty())
         };
-        let changed = before.filter(is_said).is_none();
+        let changed = is_aside || before.filter(is_said).is_none();
         if changed || is_lost {
             self.keep_documents(id, &sealed)?;
             whole::note(&self.context.home, id, [manifest])?;
         }
         install(report.cache);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
-        self.note_empty(named, &sealed);
+        let ours = sealed.ours.iter().filter(|header| !header.policy.is_empty());
+        self.note_empty(named, ours.map(|header| (header.name.as_str(), header.sums.files)));
         let published = Published {
             sequence: current.map_or(0, |current| current.statement.sequence()),
             manifest: manifest.to_string(),
@@ -229,9 +247,13 @@ impl Run<'_> {
             return Err(missing.into());
         }
         if !options.force && library.members().iter().any(|said| said.body.node != me) {
+            // A pull of the library fetches the release of a channel only.
+            let is_live =
+                library.channel(LIVE).is_some_and(|said| said.body.release == current.statement.id());
+            let wanted = if is_live { name.to_owned() } else { format!("{name}@{sequence}") };
             return Err(Failure::missing(format!(
-                "the data of release {sequence} is not held here any more: `chuan pull {name}` fetches it from another \
-                 member, then publish; the option `force` publishes without it, and reads everything again"
+                "the data of release {sequence} is not here: `chuan pull {wanted}` fetches it from another member, then \
+                 publish; the option `force` publishes without it, and reads everything again"
             )));
         }
         let has_rows =
@@ -296,12 +318,12 @@ impl Run<'_> {
         Ok(report?)
     }
 
-    /// Notes which of the classes of a policy file have no path: their patterns are probably wrong.
-    fn note_empty(&self, named: &[String], sealed: &Sealed) {
-        for header in sealed.ours.iter().filter(|header| named.contains(&header.name)) {
-            let is_empty = header.sums.files == 0 && !header.policy.is_empty();
-            if is_empty {
-                self.job.note(format!("no file is in class `{}`: none matches its `paths`", header.name));
+    /// Notes which of the classes of a policy file have no path: their patterns are probably wrong. `classes`
+    /// are the classes with rules, and the number of their files.
+    fn note_empty<'a>(&self, named: &[String], classes: impl Iterator<Item = (&'a str, u64)>) {
+        for (name, _) in classes.filter(|(_, files)| *files == 0) {
+            if named.iter().any(|other| other == name) {
+                self.job.note(format!("no file is in class `{name}`: none matches its `paths`"));
             }
         }
     }
@@ -311,15 +333,19 @@ impl Run<'_> {
         &self,
         options: &Publish,
         (id, ingest): (&LibraryId, &ingest::Ingest),
-        current: Option<Signed<'_, Release>>,
+        Based { current, is_aside, .. }: Based<'_>,
+        named: &[String],
     ) -> Result<Ingested> {
         let mut reporter = Reporter::new(self.job, "look", self.context.clock);
         let mut tally =
             ingest::preview(&*self.context.objects(id), ingest, &mut reporter, self.job.cancel().flag())?;
         let (changes, counts) = (std::mem::take(&mut tally.changes), std::mem::take(&mut tally.classes));
         let ours = ingest.classes.classes().iter().filter(|class| class.is_ours);
+        let files_of = |slot: u8| counts.get(&slot).copied().unwrap_or_default();
+        let with_rules = ours.clone().filter(|class| !class.policy.is_empty());
+        self.note_empty(named, with_rules.map(|class| (class.name.as_str(), files_of(class.slot).0)));
         let classes = ours.map(|class| {
-            let (files, bytes) = counts.get(&class.slot).copied().unwrap_or_default();
+            let (files, bytes) = files_of(class.slot);
             ClassRow { name: class.name.clone(), slot: class.slot, files, bytes }
         });
         let name = |slot: u8| {
@@ -337,7 +363,7 @@ impl Run<'_> {
             dry_run: true,
             ..Published::of_tally(tally)
         };
-        let changed = current.is_none() || published.changes_total > 0;
+        let changed = is_aside || current.is_none() || published.changes_total > 0;
         let parent = current.map(|current| current.statement.id().to_string());
         Ok(Ingested { published: Published { changed, ..published }, parent, listed: Vec::new() })
     }
@@ -354,6 +380,22 @@ impl Run<'_> {
         ours.iter().for_each(|header| self.library.holdings.mark(library, &header.id(library)));
         Ok(())
     }
+}
+
+/// Whether the publish goes on from an older release than the channel that it moves, because the data of the
+/// newest one is not here. Its release is then made even if the content is that of the older one: else the
+/// channel would stay on a release that may be lost.
+fn is_forced_aside(
+    library: Option<&Library>,
+    publisher: &PublicKey,
+    current: Option<Signed<'_, Release>>,
+    options: &Publish,
+) -> bool {
+    library.zip(current).is_some_and(|(library, current)| {
+        options.force
+            && publishing::moves_live(library, publisher)
+            && publishing::base(library, publisher) != Some(current.statement.id())
+    })
 }
 
 /// The path in the library of a source that is a file; `None` for a folder.

@@ -10,9 +10,10 @@ use chuan_engine::{
 };
 
 use crate::{
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     job::Job,
-    library::LibraryService,
+    library::{LibraryService, lag::BEHIND},
+    outcome::Lag,
     services::Services,
     signed_record::Evidence,
     spec::LIVE,
@@ -35,12 +36,14 @@ pub(super) async fn check(
         _ => true,
     };
     let Some(after) = services.library.get(id) else { return Ok(reach.waited) };
-    if signed_by(&after, publisher) > signed_by(&before, publisher) {
-        return Err(behind(&after));
-    }
+    let has_news = signed_by(&after, publisher) > signed_by(&before, publisher);
     let (id, publisher) = (*id, *publisher);
     services
         .blocking(move |services| {
+            if has_news {
+                return Err(behind(&services.library, &after));
+            }
+            services.library.follow_channels(&id, &|_| false)?;
             check_current(&services.library, &id)?;
             if let Some(library) = services.library.get(&id).filter(|_| is_shown) {
                 services.context.signed_record.trust(&library, &publisher);
@@ -107,9 +110,8 @@ async fn vouch(
 }
 
 /// Fails if the release of `live` has never been complete here. A release that was damaged later is accepted:
-/// a publish repairs it.
-fn check_current(service: &LibraryService, id: &LibraryId) -> Result<()> {
-    service.follow_channels(id, &|_| false)?;
+/// a publish repairs it. Changes nothing, so a dry run gives the same answer.
+pub(super) fn check_current(service: &LibraryService, id: &LibraryId) -> Result<()> {
     let Some(library) = service.get(id) else { return Ok(()) };
     let Some(release) = library.channel(LIVE).and_then(|said| library.release(&said.body.release)) else {
         return Ok(());
@@ -120,7 +122,7 @@ fn check_current(service: &LibraryService, id: &LibraryId) -> Result<()> {
     {
         return Ok(());
     }
-    Err(behind(&library))
+    Err(behind(service, &library))
 }
 
 /// The number of known releases and channel statements that a key has signed.
@@ -133,9 +135,30 @@ fn signed_by(library: &Library, publisher: &PublicKey) -> usize {
     own.count()
 }
 
-fn behind(library: &Library) -> Failure {
+/// The refusal, with the remedy: a pull, or an operator's act where the last pull found no node that has the
+/// release.
+fn behind(service: &LibraryService, library: &Library) -> Failure {
     let name = library.name();
-    Failure::denied(format!(
-        "this home is behind the known releases of {name}; was it restored from a backup? `chuan pull {name}`, then publish"
-    ))
+    let lost = service.lags.of(library, LIVE).ok().filter(is_out_of_reach).and_then(|lag| {
+        let announced = lag.announced?.sequence?;
+        Some((announced, lag.here?.sequence))
+    });
+    Failure::denied(match lost {
+        Some((announced, here)) => format!(
+            "release {announced} of {name} is not here, and no node that answered the last pull has it; if it is lost, an \
+             operator moves the channel to the newest release that is here: `chuan channel set {name} {LIVE} {here}` with the \
+             option `follow` and the option `yes`; then publish"
+        ),
+        None => format!(
+            "this home is behind the known releases of {name}; was it restored from a backup? `chuan pull {name}`, then \
+             publish"
+        ),
+    })
+}
+
+/// Whether the last pull asked for the announced release, and each node lacked it or did not answer.
+fn is_out_of_reach(lag: &Lag) -> bool {
+    let answers = || lag.asked.iter().map(|asked| asked.answer.as_str());
+    answers().any(|answer| answer == BEHIND)
+        && answers().all(|answer| answer == BEHIND || answer == Exit::Peer.code())
 }
