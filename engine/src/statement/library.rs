@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 use crate::{
     error::{Error, Result},
-    id::{LibraryId, StatementId},
+    id::{LibraryId, NodeId, StatementId},
     statement::{
-        Body, Statement, StatementKind,
+        Body, Member, Statement, StatementKind,
         set::{Entry, StatementSet, Subject, batch::add_all},
         state::State,
     },
@@ -192,6 +192,21 @@ impl Library {
         Ok(Entry::Pending(String::new()))
     }
 
+    /// The reason, for people, why a member statement that grants nothing does not.
+    fn why_no_grant(&self, statement: &Statement, member: &Member) -> &'static str {
+        let Some(ticket) = member.ticket else {
+            return "a newer operator statement is effective, or its signer is no longer an operator";
+        };
+        let Some(terms) = self.ticket(&ticket).map(|said| said.body) else {
+            return "the signer of its ticket is no longer an operator";
+        };
+        let signed = |node: &NodeId| statement.signers().any(|key| self.has_had_key(node, key));
+        match terms.redeemers.iter().any(|node| self.revocation(node).is_some() && signed(node)) {
+            true => "the node that admitted it was revoked",
+            false => "a newer operator statement is effective, or its ticket is used up",
+        }
+    }
+
     /// The reason, for people, why a known statement is not effective now; `None` where it is effective.
     pub fn why_idle(&self, statement: &Statement) -> Option<String> {
         let id = statement.id();
@@ -223,10 +238,7 @@ impl Library {
             ),
             Body::Member(member) => {
                 let grants = state.nodes.by_id.get(&member.node).map(|node| node.grants.as_slice());
-                (
-                    grants.unwrap_or_default().contains(&id),
-                    "a newer operator statement is effective, or its ticket is used up",
-                )
+                (grants.unwrap_or_default().contains(&id), self.why_no_grant(statement, member))
             }
             Body::Succession(_) => {
                 (!state.conflicts.iter().any(|c| lost(&c)), "the key has another successor")

@@ -253,7 +253,7 @@ impl Library {
     }
 
     /// The last known member statement of a node, effective or not; an operator's before a ticket's. For the
-    /// name and the role of a node that was revoked, not for any right.
+    /// name and the role of a node that is no member any more, not for any right.
     pub fn last_member(&self, node: &NodeId) -> Option<Signed<'_, Member>> {
         let members = self.set.iter().filter_map(|statement| match statement.body() {
             Body::Member(body) if body.node == *node => Some(Signed { statement, body }),
@@ -268,6 +268,16 @@ impl Library {
     /// All nodes that belong to the library, by node, suspended ones too.
     pub fn members(&self) -> Vec<Signed<'_, Member>> {
         self.state.nodes.by_id.keys().filter_map(|node| self.member(node)).collect()
+    }
+
+    /// The nodes that some known member statement names, effective or not, and that are no members and not
+    /// revoked: another statement ended their membership.
+    pub fn former_members(&self) -> BTreeSet<NodeId> {
+        let named = self.set.iter().filter_map(|statement| match statement.body() {
+            Body::Member(body) => Some(body.node),
+            _ => None,
+        });
+        named.filter(|node| self.member(node).is_none() && self.revocation(node).is_none()).collect()
     }
 
     /// All member statements that grant `node` something.

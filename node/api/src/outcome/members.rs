@@ -33,7 +33,9 @@ pub struct MemberRow {
     pub node: String,
     /// Its name, for people.
     pub name: String,
-    /// `member`; `suspended` until an operator decides a conflict; `expired`; `revoked`; or `stranger`.
+    /// `member`; `suspended` until an operator decides a conflict; `expired`; `revoked`; `lapsed`: it was a
+    /// member until another statement ended that, such as the revocation of the node that admitted it; or
+    /// `stranger`.
     pub state: String,
     /// The basis of its state: `operator` or `ticket`; null for a stranger.
     #[serde(default, with = "crate::json::empty_is_null")]
@@ -60,7 +62,7 @@ pub struct MemberRow {
     #[serde(default, with = "crate::json::empty_is_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub key: String,
-    /// Why it was revoked, if it was.
+    /// Why it was revoked, or why its membership lapsed, if it is so.
     pub reason: String,
     /// When it was revoked, by the operator's clock; absent if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -280,6 +280,7 @@ no-end = no end
 before-as-may-in-region-key = before: { $before } as { $before2 }, may { $before3 } in { $classes }, region { $region }, key { $value }
 the-same = the same
 before-it-was-revoked = before: it was revoked
+before-it-had-lost-its-membership = before: it had lost its membership: { $why }
 before-not-a-member-as-far = before: not a member, as far as the request knows
 mirror-or-edge = mirror or edge
 a-ticket-for-until-utc = a ticket for { $terms }, until { $terms2 } UTC

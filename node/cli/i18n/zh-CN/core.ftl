@@ -280,6 +280,7 @@ no-end = 没有期限
 before-as-may-in-region-key = 此前：名字 { $before }，角色 { $before2 }，权限 { $before3 }，{ $classes }，地区 { $region }，密钥 { $value }
 the-same = 不变
 before-it-was-revoked = 此前：它已被吊销
+before-it-had-lost-its-membership = 此前：它已失去成员资格：{ $why }
 before-not-a-member-as-far = 此前：就请求所知，不是成员
 mirror-or-edge = mirror 或 edge
 a-ticket-for-until-utc = 一张供 { $terms }使用的票据，有效期至 { $terms2 } UTC

@@ -154,6 +154,10 @@ pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()>
     }
     write_table(out, &table)?;
     for row in &list.members {
+        if row.state == "lapsed" {
+            let why = translated(&row.reason);
+            say!(out, "has-lapsed", node = short(&row.node), name = row.name, why = why)?;
+        }
         let Some(at) = row.revoked_ms else { continue };
         let why = if row.reason.is_empty() { text!("no-reason") } else { theirs(&row.reason).into_owned() };
         say!(out, "was-revoked", node = short(&row.node), name = row.name, time = time(at), why = why)?;

@@ -205,8 +205,8 @@ mod tests {
     use chuan_engine::{
         id::Salt,
         statement::{
-            Header, Key, RoleKind, Statement,
-            library::{Founders, found, revoke},
+            Header, Key, RoleKind, Statement, TicketTerms,
+            library::{Founders, found, member, revoke, ticket},
         },
     };
 
@@ -277,6 +277,65 @@ mod tests {
 
     /// Symptom: a revoked node could be named by its full id only, although `members` lists its name, and a
     /// new grant gave it a name made of its id.
+    /// Symptom: after the revocation of the node that had admitted it, a node was no more in `members`, was
+    /// granted by its full id only, and lost its name.
+    #[test]
+    fn a_node_that_lost_its_membership_has_its_name() {
+        let (root, operator, publisher) = (key(1), key(2), key(3));
+        let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
+        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), 1).unwrap();
+        let mut library = Library::open(id, [first], 1).unwrap();
+        let (origin, node) = (key(10).node(), key(11).node());
+        let of = |n: u8, name: &str, ticket| Member {
+            node: key(n).node(),
+            key: key(n).public(),
+            name: name.into(),
+            role: NodeRole::Mirror,
+            region: None,
+            classes: Classes::all(),
+            verbs: Verbs::PULL,
+            expires_ms: 0,
+            ticket,
+        };
+        let terms = TicketTerms {
+            key: key(20).public(),
+            redeemers: vec![origin],
+            classes: Classes::all(),
+            verbs: Verbs::PULL,
+            role: None,
+            region: None,
+            expires_ms: i64::MAX,
+            uses: 1,
+        };
+        let take = |library: &mut Library, statement: Statement| {
+            assert!(library.offer(&statement, 1).unwrap().is_news());
+            statement.id()
+        };
+        let granted = member(&library, &operator, of(10, "origin", None), 1).unwrap();
+        take(&mut library, granted);
+        let ticket = ticket(&library, &operator, terms, 1).unwrap();
+        let ticket = take(&mut library, ticket);
+        let joined = member(&library, &key(10), of(11, "mirror", Some(ticket)), 1).unwrap();
+        take(&mut library, joined);
+        assert_eq!(member_row(&library, &node, 1).state, "member");
+        assert!(library.former_members().is_empty());
+        let revoked = revoke(&library, &operator, origin, "lost", 1).unwrap();
+        take(&mut library, revoked);
+
+        assert!(library.former_members().contains(&node) && !library.former_members().contains(&origin));
+        for text in ["mirror", &node.to_string()[..8], &node.to_string()] {
+            assert_eq!(member_named(&library, text).unwrap(), node, "{text}");
+        }
+        let row = member_row(&library, &node, 1);
+        assert_eq!((&*row.state, &*row.name, &*row.role), ("lapsed", "mirror", "mirror"));
+        assert_eq!(row.reason, "the node that admitted it was revoked");
+        let options = Grant { node: "mirror".into(), all_classes: true, ..Grant::default() };
+        let body = grant_of(&library, &options, 2).unwrap();
+        assert_eq!((&*body.name, body.key), ("mirror", key(11).public()));
+        let says = super::super::words::of(&library, &Body::Member(body)).join("; ");
+        assert!(says.contains("it had lost its membership"), "{says}");
+    }
+
     #[test]
     fn a_revoked_node_has_its_name() {
         let (root, operator, publisher) = (key(1), key(2), key(3));

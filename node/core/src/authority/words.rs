@@ -51,7 +51,12 @@ fn member(library: &Library, body: &Member) -> Vec<String> {
             if before.key == body.key { "the same".to_owned() } else { before.key.to_string() }
         )),
         None if library.revocation(&body.node).is_some() => lines.push("before: it was revoked".to_owned()),
-        None => lines.push("before: not a member, as far as the request knows".to_owned()),
+        None => lines.push(
+            match library.last_member(&body.node).and_then(|last| library.why_idle(last.statement)) {
+                Some(why) => format!("before: it had lost its membership: {why}"),
+                None => "before: not a member, as far as the request knows".to_owned(),
+            },
+        ),
     }
     lines
 }

@@ -340,7 +340,7 @@ pub enum Classes {
     All,
     /// The classes with these names; `*` in a name is any run of characters.
     Listed(Vec<String>),
-    /// None: the node was revoked, or no statement is about it.
+    /// None: the node is no member.
     None,
 }
 
@@ -348,7 +348,8 @@ impl Classes {
     /// The classes in the row of a node with this state.
     fn of(state: MemberState, listed: Vec<String>) -> Self {
         match state {
-            MemberState::Revoked | MemberState::Stranger => Classes::None,
+            MemberState::Revoked | MemberState::Lapsed | MemberState::Stranger => Classes::None,
+            MemberState::Suspended if listed.is_empty() => Classes::None,
             MemberState::Member | MemberState::Suspended | MemberState::Expired
                 if listed == [ALL_CLASSES] =>
             {
@@ -371,6 +372,8 @@ pub enum MemberState {
     Expired,
     /// An operator ended its rights.
     Revoked,
+    /// It was a member, until another statement ended that: a revocation of the node that admitted it.
+    Lapsed,
     /// No statement is about it.
     Stranger,
 }
@@ -382,6 +385,7 @@ impl Member {
             "suspended" => MemberState::Suspended,
             "expired" => MemberState::Expired,
             "revoked" => MemberState::Revoked,
+            "lapsed" => MemberState::Lapsed,
             _ => MemberState::Stranger,
         };
         Ok(Self {

@@ -15,24 +15,31 @@ use crate::{
 pub(crate) fn row(library: &Library, node: &NodeId, now: i64) -> MemberRow {
     let revoked = library.revocation(node);
     let said = library.member(node);
+    let last = if said.is_none() { library.last_member(node) } else { None };
     let state = match said {
         Some(said) if library.is_suspended(node) => ("suspended", by(said)),
         Some(said) if !library.grants(node).any(|said| said.body.is_current(now)) => ("expired", by(said)),
         Some(said) => ("member", by(said)),
-        None if revoked.is_some() => ("revoked", "operator"),
-        None => ("stranger", ""),
+        None => match last {
+            _ if revoked.is_some() => ("revoked", "operator"),
+            Some(last) if library.is_suspended(node) => ("suspended", by(last)),
+            Some(last) => ("lapsed", by(last)),
+            None => ("stranger", ""),
+        },
     };
+    let why_lapsed =
+        || last.filter(|_| state.0 == "lapsed").and_then(|last| library.why_idle(last.statement));
     let row = MemberRow {
         node: node.to_string(),
         state: state.0.to_owned(),
         by: state.1.to_owned(),
-        reason: revoked.map(|said| said.body.reason.clone()).unwrap_or_default(),
+        reason: revoked.map(|said| said.body.reason.clone()).or_else(why_lapsed).unwrap_or_default(),
         ..MemberRow::default()
     };
     let Some(Member { name, role, region, classes, verbs, expires_ms, .. }) = said.map(|said| said.body)
     else {
         // The name and role of a revoked node stay known: an operator must see which node was revoked.
-        let last = library.last_member(node).map(|said| said.body);
+        let last = last.map(|said| said.body);
         let name = last.map(|last| last.name.clone()).unwrap_or_default();
         let role = last.map_or("", |last| last.role.name()).to_owned();
         let revoked_ms = revoked.map(|said| said.statement.time_ms());
@@ -54,22 +61,24 @@ const fn by(said: Signed<'_, Member>) -> &'static str {
     if said.body.ticket.is_some() { "ticket" } else { "operator" }
 }
 
-/// The node with this id; or the member, or revoked node, whose id begins with this text; or the member with
-/// this name; or the revoked node with this name. A text that can be the beginning of an id is never a name.
+/// The node with this id; or the member, or former member, whose id begins with this text; or the member with
+/// this name; or the former member with this name. A node that was revoked, or admitted by a node that was,
+/// is a former member. A text that can be the beginning of an id is never a name.
 pub(crate) fn named(library: &Library, text: &str) -> Result<NodeId> {
     if let Ok(node) = text.parse() {
         return Ok(node);
     }
     let members = library.members().into_iter().map(|said| said.body.node);
-    let revoked: Vec<NodeId> = library.revocations().map(|said| said.body.node).collect();
+    let revoked = library.revocations().map(|said| said.body.node);
+    let former: Vec<NodeId> = revoked.chain(library.former_members()).collect();
     let mut found: Vec<NodeId> = match may_be_id(text).then(|| text.to_ascii_lowercase()) {
         Some(beginning) => {
-            members.chain(revoked).filter(|node| node.to_string().starts_with(&beginning)).collect()
+            members.chain(former).filter(|node| node.to_string().starts_with(&beginning)).collect()
         }
         None => {
             let is_named = |node: &NodeId| name_of(library, node) == text;
             let found: Vec<_> = members.filter(is_named).collect();
-            if found.is_empty() { revoked.into_iter().filter(is_named).collect() } else { found }
+            if found.is_empty() { former.into_iter().filter(is_named).collect() } else { found }
         }
     };
     found.sort_unstable();
@@ -84,10 +93,9 @@ pub(crate) fn named(library: &Library, text: &str) -> Result<NodeId> {
     }
 }
 
-/// The name of a member, or the last name of a revoked node; empty for others.
+/// The name of a member, or the last name of a former member; empty for others.
 pub(crate) fn name_of<'a>(library: &'a Library, node: &NodeId) -> &'a str {
-    let last = || library.revocation(node).and_then(|_| library.last_member(node));
-    library.member(node).or_else(last).map_or("", |said| &said.body.name)
+    library.member(node).or_else(|| library.last_member(node)).map_or("", |said| &said.body.name)
 }
 
 /// The role of a node in statements.
