@@ -20,7 +20,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     Endpoint, Error, PeerVerifier, Result,
-    endpoint::{CloseCode, peer_name, proved_node},
+    endpoint::{CloseCode, named_at, peer_name, proved_node},
     frame::FrameReader,
     identity::PeerKey,
     limits,
@@ -219,10 +219,7 @@ fn unreachable_at(addresses: &[String], expected: NodeId, mut failures: Vec<Erro
             other => other.to_string(),
         })
         .collect();
-    Error::Unreachable {
-        peer: format!("node {} at {}", expected.short(), addresses.join(", ")),
-        cause: causes.join("; "),
-    }
+    Error::Unreachable { peer: named_at(&expected, &addresses.join(", ")), cause: causes.join("; ") }
 }
 
 fn refused(error: &ConnectionError) -> bool {

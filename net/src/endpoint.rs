@@ -24,6 +24,9 @@ use crate::{
 /// The server name that TLS requires. It is never sent.
 const TLS_NAME: &str = "chuan.invalid";
 
+/// The expected node where only an address is known. It is the id of no key.
+pub const UNKNOWN_NODE: NodeId = NodeId::from_bytes([0; 32]);
+
 /// Codes with which a connection is closed, or the stream of an answer is reset, as the peer sees them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CloseCode {
@@ -185,11 +188,19 @@ pub(crate) fn proved_node(connection: &quinn::Connection) -> Option<PeerKey> {
     }
 }
 
+/// A node and its addresses in messages; the addresses alone for [`UNKNOWN_NODE`].
+pub(crate) fn named_at(node: &NodeId, addresses: &str) -> String {
+    match *node == UNKNOWN_NODE {
+        true => addresses.to_owned(),
+        false => format!("node {} at {addresses}", node.short()),
+    }
+}
+
 /// The name of a peer in messages.
 pub(crate) fn peer_name(node: &NodeId, address: SocketAddr) -> String {
     // An IPv4 address is shown as IPv4, though the socket is an IPv6 one.
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    format!("node {} at {address}", node.short())
+    named_at(node, &address.to_string())
 }
 
 fn bind(address: SocketAddr) -> Result<UdpSocket> {

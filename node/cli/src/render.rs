@@ -226,6 +226,7 @@ fn real_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         time = span(pulled.seconds),
         rate = rate(pulled.chunk_bytes_fetched, pulled.seconds)
     )?;
+    news::other_sources(out, pulled)?;
     news::arrived(out, pulled)?;
     classes::absent(out, pulled.classes_absent)?;
     classes::not_in_release(out, &pulled.classes_not_in_release)?;

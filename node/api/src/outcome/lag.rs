@@ -76,7 +76,9 @@ pub struct Announcer {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Asked {
-    /// Its id.
+    /// Its id; null where no node answered at an address that the command names.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub node: String,
     /// Its name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,6 +97,9 @@ pub struct Asked {
     /// The sequence of the newest release that it has, or sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<u64>,
+    /// Raw bytes of the chunks that it sent, even if it failed after them; absent if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_bytes: Option<u64>,
     /// The error, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -215,6 +215,8 @@ pull-nothing-new = nothing new: { $name }@{ $sequence } { $release }{ $fresh }
 pull-fresh = , { $channel } { $fresh }
 pulled-content = { $files }, { $size }; fetched { $chunks } ({ $fetched }, { $encoded } encoded) and { $pages } of pages from { $node } at { $address }
 pulled-wire = { $bytes_in } in and { $bytes_out } out on the wire, { $round_trips }, { $time }, { $rate }
+pulled-part = { $size } of it came from { $node }
+pulled-part-failed = { $size } of it came from { $node }, until: { $why }
 pull-stays = { $channel } stays on { $sequence } { $release }
 pull-unfinished = unfinished pull: `chuan pull { $library }` resumes it
 would-pull = would pull { $name }@{ $sequence } { $release } from { $node } at { $address }: { $chunks }, { $missing } of { $files }, { $size }
@@ -235,7 +237,7 @@ asked = { $node }, asked { $ago } ago: { $answer }
 asked-at = { $node } at { $address }, asked { $ago } ago: { $answer }
 asked-sent = sent { $release }
 asked-has = has { $release }
-asked-announces = announces that release, and says that it has { $release }
+asked-announces = knows of that release, and has { $release }
 
 ## `publish`.
 

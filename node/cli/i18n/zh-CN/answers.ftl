@@ -131,6 +131,8 @@ pull-nothing-new = 没有新内容：{ $name }@{ $sequence } { $release }{ $fres
 pull-fresh = ，{ $channel } { $fresh }
 pulled-content = { $files }，{ $size }；取回 { $chunks }（{ $fetched }，编码后 { $encoded }）和清单页 { $pages }，来自节点 { $node }（{ $address }）
 pulled-wire = 网络上收 { $bytes_in }、发 { $bytes_out }，{ $round_trips }，用时 { $time }，{ $rate }
+pulled-part = 其中 { $size } 来自节点 { $node }
+pulled-part-failed = 其中 { $size } 来自节点 { $node }，直到出错：{ $why }
 pull-stays = { $channel } 仍指向 { $sequence } { $release }
 pull-unfinished = 有未完成的拉取：执行 `chuan pull { $library }` 接着做
 would-pull = 将拉取 { $name }@{ $sequence } { $release }，来自节点 { $node }（{ $address }）：{ $chunks }，{ $missing }；全部为 { $files }，{ $size }
@@ -151,7 +153,7 @@ asked = { $node }，{ $ago }前问过：{ $answer }
 asked-at = { $node }（{ $address }），{ $ago }前问过：{ $answer }
 asked-sent = 发来了 { $release }
 asked-has = 有 { $release }
-asked-announces = 宣布了该版本，却说自己有的是 { $release }
+asked-announces = 知道该版本，自己有的是 { $release }
 
 ## `publish`.
 

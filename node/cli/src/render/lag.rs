@@ -90,6 +90,7 @@ fn answer(asked: &Asked, ago: &dyn Fn(i64) -> String) -> String {
     };
     let ago = ago(asked.at_ms);
     match &asked.address {
+        Some(address) if asked.node.is_empty() => text!("asked", node = address, ago = ago, answer = answer),
         Some(address) => text!("asked-at", node = node, address = address, ago = ago, answer = answer),
         None => text!("asked", node = node, ago = ago, answer = answer),
     }
@@ -101,7 +102,7 @@ mod tests {
     use chuan_api::outcome::{Announced, ReleaseRef};
 
     #[test]
-    fn a_peer_that_announces_a_release_and_does_not_send_it_is_marked() {
+    fn a_peer_that_knows_of_a_release_and_does_not_send_it_is_marked() {
         let asked = |node: &str, announces| Asked {
             node: node.into(),
             answer: "behind".into(),
@@ -129,8 +130,11 @@ mod tests {
         behind(&mut out, "live", &lag).unwrap();
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].contains("1 is here, release 3 bb was announced by origin (1234)"), "{text}");
-        assert!(lines[1].contains("1234") && lines[1].contains("announces that release"), "{text}");
+        assert!(
+            lines[0].contains("1 is here, release 3 bb was announced; heard from origin (1234)"),
+            "{text}"
+        );
+        assert!(lines[1].contains("1234") && lines[1].contains("knows of that release"), "{text}");
         assert!(lines[2].contains("5678") && lines[2].ends_with("has 2"), "{text}");
         let mut none = Vec::new();
         behind(&mut none, "live", &Lag { behind_since_ms: None, ..lag }).unwrap();

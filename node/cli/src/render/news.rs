@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use chuan_api::{human::bytes, outcome::Pulled};
 
-use super::counted;
+use super::{counted, short, translated};
 use crate::say;
 
 /// The release, and whether it is new here. `fresh` is the age of the channel.
@@ -19,6 +19,18 @@ pub(super) fn verdict(out: &mut impl Write, pulled: &Pulled, fresh: &str) -> io:
             say!(out, "pull-nothing-new", name = name, sequence = sequence, release = release, fresh = fresh)
         }
     }
+}
+
+/// The sources before the last one that sent a part of the data.
+pub(super) fn other_sources(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
+    pulled.lag.asked.iter().filter(|asked| asked.node != pulled.from).try_for_each(|asked| {
+        let Some(size) = asked.chunk_bytes.map(bytes) else { return Ok(()) };
+        let node = short(&asked.node);
+        match asked.message.as_deref().map(translated) {
+            Some(why) => say!(out, "pulled-part-failed", size = size, node = node, why = why),
+            None => say!(out, "pulled-part", size = size, node = node),
+        }
+    })
 }
 
 /// The release that the command names was complete before.

@@ -24,6 +24,7 @@ use chuan_engine::{
     sync::message::{Hello, VERSION},
 };
 
+use chuan_net::endpoint::UNKNOWN_NODE;
 use claims::ClaimLimiter;
 use contacts::ContactBook;
 use refusals::RefusalBook;
@@ -48,6 +49,7 @@ use crate::{
 /// A node that may have a library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
+    /// [`UNKNOWN_NODE`] where only an address is known.
     pub(crate) node: NodeId,
     pub(crate) name: String,
     pub(crate) addresses: Vec<String>,
@@ -57,8 +59,16 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Whether the node is known, and not only an address.
+    pub(crate) fn is_known(&self) -> bool {
+        self.node != UNKNOWN_NODE
+    }
+
     /// Its name and its addresses, for people.
     pub(crate) fn place(&self) -> String {
+        if !self.is_known() {
+            return self.addresses.join(", ");
+        }
         let name = if self.name.is_empty() { self.node.short() } else { self.name.clone() };
         format!("{name} at {}", self.addresses.join(", "))
     }
@@ -256,7 +266,7 @@ impl PeerService {
         let peers = self.all();
         let (me, now) = (self.context.me(), self.context.now_ms());
         let mut sources = match from {
-            Some(text) => named(&peers, library, text, &me)?,
+            Some(text) => named(&peers, library, text)?,
             None => peers.sources(&library.id()).filter_map(source).collect(),
         };
         sources.retain(|source| source.node != me);
@@ -345,7 +355,7 @@ pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAdd
 }
 
 /// The nodes that an operator names by `text`: a name, an id or its beginning, or an address.
-fn named(peers: &Peers, library: &Library, text: &str, me: &NodeId) -> Result<Vec<Source>> {
+fn named(peers: &Peers, library: &Library, text: &str) -> Result<Vec<Source>> {
     if let Some(peer) = peers.find_source(text, &library.id())? {
         return Ok(source(peer).into_iter().collect());
     }
@@ -362,13 +372,9 @@ fn named(peers: &Peers, library: &Library, text: &str, me: &NodeId) -> Result<Ve
             .map(|source| Source { addresses: vec![text.to_owned()], any_node: true, ..source })
             .collect());
     }
-    // A dial needs an expected node. Here any node is accepted, and the connection says which one answers.
-    // Where the ledger is lost, no member is known.
-    let member = library.members().into_iter().find(|said| said.body.node != *me);
-    let (node, name) = member.map_or((NodeId::from_bytes([0; 32]), String::new()), |said| {
-        (said.body.node, said.body.name.clone())
-    });
-    Ok(vec![Source { node, name, addresses: vec![text.to_owned()], any_node: true }])
+    // Any node is accepted, and the connection says which one answers.
+    let addresses = vec![text.to_owned()];
+    Ok(vec![Source { node: UNKNOWN_NODE, name: String::new(), addresses, any_node: true }])
 }
 
 fn source(peer: &Peer) -> Option<Source> {
@@ -378,4 +384,18 @@ fn source(peer: &Peer) -> Option<Source> {
         addresses: peer.places(),
         any_node: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Symptom: a pull from a wrong address blamed a known node, which was well and elsewhere.
+    #[test]
+    fn an_address_of_which_nothing_is_known_has_no_name() {
+        let sources = named(&Peers::default(), &Library::new(LibraryId::from_bytes([1; 32])), "192.0.2.1:9").unwrap();
+        let [source] = &sources[..] else { panic!("{sources:?}") };
+        assert!(source.any_node && !source.is_known());
+        assert_eq!(source.place(), "192.0.2.1:9");
+    }
 }

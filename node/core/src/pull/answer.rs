@@ -25,16 +25,17 @@ pub(super) fn held_already(
         return Ok(None);
     }
     let release = services.library.here(library, &plan.channel)?.map(|said| said.statement.id());
-    pulled(services, &library.id(), plan, Before { release, ..Before::default() }, None, begun).map(Some)
+    let before = Before { release, ..Before::default() };
+    pulled(services, &library.id(), plan, before, (None, None), begun).map(Some)
 }
 
-/// The answer of a pull. `before` is the content when it began.
+/// The answer of a pull. `before` is the content when it began, `part` the figures of sources that failed.
 pub(super) fn pulled(
     services: &Services,
     id: &LibraryId,
     plan: &PullPlan,
     before: Before,
-    brought: Option<PullResult>,
+    (brought, part): (Option<PullResult>, Option<PullResult>),
     begun: Instant,
 ) -> Result<Pulled> {
     let service = &services.library;
@@ -69,8 +70,11 @@ pub(super) fn pulled(
         ..Pulled::default()
     };
     let has_source = brought.is_some();
-    if let Some(brought) = brought {
-        add_source(&mut pulled, brought);
+    match (brought, part) {
+        (Some(brought), Some(part)) => add_source(&mut pulled, part.and(brought)),
+        (Some(brought), None) => add_source(&mut pulled, brought),
+        (None, Some(part)) => add_figures(&mut pulled, &part),
+        (None, None) => {}
     }
     if plan.is_dry_run {
         pulled.usable_bytes = services.context.store.usable_bytes()?.filter(|_| has_source);
@@ -147,9 +151,10 @@ pub(super) fn granted_only(services: &Services, id: &LibraryId) -> String {
     )
 }
 
-/// Adds the source and its figures.
+/// Adds the last source, and the figures of all.
 fn add_source(pulled: &mut Pulled, brought: PullResult) {
-    let PullResult { source, address, report, wire } = brought;
+    add_figures(pulled, &brought);
+    let PullResult { source, address, report, .. } = brought;
     pulled.from = source.node.to_string();
     pulled.address = address;
     pulled.classes = report.classes;
@@ -157,14 +162,18 @@ fn add_source(pulled: &mut Pulled, brought: PullResult) {
     pulled.files = report.files;
     pulled.bytes_total = report.bytes_total;
     pulled.chunks_total = report.chunks_total;
+    pulled.chunks_missing = pulled.dry_run.then_some(report.chunks_missing);
+    pulled.chunk_bytes_missing = pulled.dry_run.then_some(report.chunk_bytes_missing);
+}
+
+/// Adds what was transferred.
+fn add_figures(pulled: &mut Pulled, PullResult { report, wire, .. }: &PullResult) {
     pulled.chunks_fetched = report.chunks_fetched;
     pulled.chunk_bytes_fetched = report.chunk_bytes_fetched;
     pulled.chunk_bytes_encoded = report.chunk_bytes_encoded;
     pulled.chunks_from_deltas = report.chunks_from_deltas;
     pulled.page_bytes = report.page_bytes;
     pulled.page_bytes_encoded = report.page_bytes_encoded;
-    pulled.chunks_missing = pulled.dry_run.then_some(report.chunks_missing);
-    pulled.chunk_bytes_missing = pulled.dry_run.then_some(report.chunk_bytes_missing);
     pulled.frame_bytes_in = wire.frame_bytes_in;
     pulled.frame_bytes_out = wire.frame_bytes_out;
     pulled.wire_bytes_in = wire.bytes_in;

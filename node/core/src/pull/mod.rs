@@ -7,7 +7,11 @@ mod dials;
 mod progress;
 mod seek;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
@@ -23,7 +27,7 @@ use chuan_net::{WireStats, link::Link};
 
 use self::{
     answer::{granted_only, held_already, pulled},
-    progress::progress_of,
+    progress::{keeping, progress_of},
     seek::Seek,
 };
 use crate::{
@@ -92,7 +96,17 @@ impl PullResult {
         self.report.done || (is_dry_run && self.report.release.is_some())
     }
 
-    /// The sum of both; the state is that of the later one.
+    /// Whether the source sent chunks or pages.
+    fn has_data(&self) -> bool {
+        self.report.chunk_bytes_fetched + self.report.page_bytes > 0
+    }
+
+    /// The raw bytes of the chunks that the source sent; `None` for none.
+    fn chunk_bytes(&self) -> Option<u64> {
+        Some(self.report.chunk_bytes_fetched).filter(|bytes| *bytes > 0)
+    }
+
+    /// The sum of both; the state is that of the later one, and so is the source.
     fn and(self, last: PullResult) -> PullResult {
         let (before, mut all) = (self.report, last);
         let report = &mut all.report;
@@ -179,7 +193,7 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
     };
     let socket = services.context.network.dialler(services.context.key.identity()).map_err(net_failure)?;
     let plan = PullPlan { want, channel, resume, packing: options.packing, is_dry_run };
-    let (behind, failures, asked) = Default::default();
+    let (behind, failures, asked, part) = Default::default();
     let id = library.id();
     let mut seek = Seek {
         services,
@@ -192,9 +206,11 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
         behind,
         failures,
         asked,
+        part,
     };
-    let went = seek.run(sources).await;
-    let Seek { plan, brought, behind, mut failures, asked, .. } = seek;
+    // On the heap: the futures of all steps are in it, and the stack of a thread is small.
+    let went = Box::pin(seek.run(sources)).await;
+    let Seek { plan, brought, behind, mut failures, asked, part, .. } = seek;
     // In the order of preference, not in that in which dials failed: the first one is the exit code.
     failures.sort_by_key(|(number, _)| *number);
     let failures: Vec<Failure> = failures.into_iter().map(|(_, failure)| failure).collect();
@@ -208,14 +224,14 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
             let limit = if exit == Exit::Missing { granted_only(services, &id) } else { String::new() };
             return Err(Failure::new(exit, causes(&failures) + &limit));
         }
-        let has_failed = !failures.is_empty();
+        let has_part = part.as_ref().is_some_and(PullResult::has_data);
         services
             .blocking(move |services| {
                 // Nothing was fetched: there is nothing to resume.
-                if brought.is_none() && !unfinished && !has_failed && !plan.is_dry_run {
+                if brought.is_none() && !unfinished && !has_part && !plan.is_dry_run {
                     services.context.home.end_pull(&id)?;
                 }
-                let mut pulled = pulled(services, &id, &plan, before, brought, begun)?;
+                let mut pulled = pulled(services, &id, &plan, before, (brought, part), begun)?;
                 if pulled.release.is_empty() && !pulled.is_behind() {
                     return Err(Failure::missing(format!(
                         "no release of {} is here, and the nodes that answered have none either",
@@ -254,20 +270,16 @@ async fn wanted(
     named(&*services.library.named(&library.id().to_string())?)
 }
 
-/// Pulls over a connection to `source`.
+/// Pulls over a connection to `source`. `part` gets the figures of a pull that fails on the way.
 async fn pull_over(
     services: &Arc<Services>,
     link: &dyn Link,
     library: &Arc<Library>,
-    mut source: Source,
-    want: &Want,
-    plan: &PullPlan,
+    source: Source,
+    (want, plan): (&Want, &PullPlan),
     job: &Job,
+    part: &mut Option<PullResult>,
 ) -> Result<PullResult> {
-    if link.peer().node != source.node {
-        source.node = link.peer().node;
-        source.name = library.member(&source.node).map_or("", |said| &said.body.name).to_owned();
-    }
     let packing = plan.packing.unwrap_or_else(|| packing_of(&services.context, &source));
     let options = Options {
         resume: plan.resume,
@@ -280,14 +292,19 @@ async fn pull_over(
     let (objects, now_ms) = (services.context.objects(&library.id()), services.context.now_ms());
     let fetch = Fetch::new(objects, Library::clone(library), want.clone(), now_ms, options)?;
     let cancel = job.cancel().flag();
-    let progress = progress_of(job.clone(), services.context.clock);
+    let last = Arc::new(Mutex::new(Report::default()));
+    let progress = keeping(Arc::clone(&last), progress_of(job.clone(), services.context.clock));
     let pull = link.pull(fetch, Box::new(progress), cancel);
     let report = match plan.is_dry_run {
         true => pull.await,
         false => beside::with_exchange(services, pull, link, library.id(), job).await?,
     };
-    let report = report.map_err(net_failure)?;
     let (address, wire) = (plain(link.address()), link.stats());
+    let report = report.map_err(|error| {
+        let report = std::mem::take(&mut *last.lock().unwrap_or_else(PoisonError::into_inner));
+        *part = Some(PullResult { source: source.clone(), address: address.clone(), report, wire });
+        net_failure(error)
+    })?;
     link.close();
     Ok(PullResult { source, address, report, wire })
 }

@@ -1,6 +1,9 @@
 //! The progress events of a pull.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chuan_engine::sync::fetch::Report;
 use tokio::time::Instant;
@@ -12,6 +15,19 @@ use crate::{
 
 /// The time between two progress events: short, so that the last one of a killed pull is nearly exact.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// Keeps the last report of a fetch in `last`, beside `progress`: a fetch that fails returns none.
+pub(super) fn keeping(
+    last: Arc<Mutex<Report>>,
+    mut progress: impl FnMut(&Report) + Send + 'static,
+) -> impl FnMut(&Report) + Send + 'static {
+    move |report| {
+        if !report.done {
+            report.clone_into(&mut last.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        progress(report);
+    }
+}
 
 /// Reports the progress of a fetch. The total is the content of the release; content that is held counts as
 /// done when the fetch finds it.

@@ -46,6 +46,8 @@ pub(super) struct Seek<'a> {
     pub(super) failures: Vec<(usize, Failure)>,
     /// The last answer of each node, in the order in which they were asked.
     pub(super) asked: Vec<Asked>,
+    /// The sum of the figures of sources that failed on the way.
+    pub(super) part: Option<PullResult>,
 }
 
 impl<'a> Seek<'a> {
@@ -132,14 +134,24 @@ impl<'a> Seek<'a> {
     /// Asks a source that was dialled; returns whether it sent the release. A failure of this source alone is
     /// noted. One that is busy is dialled again: a part may have come before it refused.
     async fn ask(&mut self, dials: &mut Dials<'a>, dialled: Dialled, want: Want) -> Result<bool> {
-        let Dialled { number, source, link, silent } = dialled;
+        let Dialled { number, mut source, link, silent } = dialled;
+        if let Some(node) =
+            link.as_ref().ok().map(|link| link.peer().node).filter(|node| *node != source.node)
+        {
+            source.name = self.library()?.member(&node).map_or("", |said| &said.body.name).to_owned();
+            source.node = node;
+        }
         self.note_silence(&source, &silent).await?;
+        let mut part = None;
         let pulled = match link {
             Ok(link) => {
-                let library = self.library()?;
-                let pulled =
-                    pull_over(self.services, &*link, &library, source.clone(), &want, &self.plan, self.job);
-                match pulled.await {
+                let (library, of) = (self.library()?, source.clone());
+                let (services, plan, job) = (self.services, &self.plan, self.job);
+                let pulled = pull_over(services, &*link, &library, of, (&want, plan), job, &mut part);
+                // On the heap: it is nested deeply.
+                let pulled = Box::pin(pulled).await;
+                self.add_part(&part);
+                match pulled {
                     Err(failure) if dials.is_asked_again(number, &failure)? => {
                         self.plan.resume = true;
                         dials.tell_busy(number, &failure).await;
@@ -161,8 +173,9 @@ impl<'a> Seek<'a> {
                     return Err(failure);
                 }
                 let message = Some(failure.message.clone());
-                self.note(Asked { message, ..self.answered(&source, None, failure.exit.code()) }, None)
-                    .await?;
+                let chunk_bytes = part.as_ref().and_then(PullResult::chunk_bytes);
+                let answered = self.answered(&source, None, failure.exit.code());
+                self.note(Asked { message, chunk_bytes, ..answered }, None).await?;
                 self.failures.push((number, failure));
                 self.plan.resume = true;
                 return Ok(false);
@@ -178,13 +191,18 @@ impl<'a> Seek<'a> {
             return Ok(false);
         }
         let holds = self.sequence(brought.report.release.as_ref())?;
+        let chunk_bytes = brought.chunk_bytes();
         self.adopt(brought).await?;
-        self.note(Asked { holds, ..self.answered(&source, address, BROUGHT) }, None).await?;
+        let answered = self.answered(&source, address, BROUGHT);
+        self.note(Asked { holds, chunk_bytes, ..answered }, None).await?;
         Ok(true)
     }
 
     /// Notes the refusal of a source, or that it answered.
     async fn note_refusal(&self, source: &Source, failure: Option<&Failure>) -> Result<()> {
+        if !source.is_known() {
+            return Ok(());
+        }
         let (id, node, failure) = (self.id, source.node, failure.cloned());
         let noted = self.services.blocking(move |services| {
             services.peers.note_answer(&id, &node, failure.as_ref());
@@ -225,6 +243,14 @@ impl<'a> Seek<'a> {
             None => brought,
         });
         Ok(())
+    }
+
+    /// Adds the figures of a source that failed on the way.
+    fn add_part(&mut self, part: &Option<PullResult>) {
+        self.part = match (self.part.take(), part.clone()) {
+            (Some(before), Some(part)) => Some(before.and(part)),
+            (before, part) => part.or(before),
+        };
     }
 
     async fn note(&mut self, asked: Asked, heard: Option<StatementId>) -> Result<()> {
@@ -277,7 +303,7 @@ impl<'a> Seek<'a> {
     fn answered(&self, source: &Source, address: Option<String>, answer: &str) -> Asked {
         let name = Some(source.name.clone()).filter(|name| !name.is_empty());
         Asked {
-            node: source.node.to_string(),
+            node: if source.is_known() { source.node.to_string() } else { String::new() },
             name,
             address: address.or_else(|| source.addresses.first().cloned()),
             at_ms: self.services.context.now_ms(),

@@ -396,6 +396,7 @@ impl Link for SimLink {
         Box::pin(async move {
             if let Err(error) = self.run(&mut fetch, cancel).await {
                 fetch.suspend().map_err(Error::Engine)?;
+                progress(fetch.report());
                 return Err(blame(self.name(), error));
             }
             progress(fetch.report());

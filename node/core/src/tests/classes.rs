@@ -246,4 +246,55 @@ async fn a_node_holds_the_granted_classes_and_reports_the_absent_ones() {
         "default did not change, and is still whole"
     );
     assert!(mirror.verify(Verify { deep: false }, &Job::silent()).await.unwrap().ok);
+
+    // Symptom: a restore with `delete` removed the files of a class that the node was granted before, as "not
+    // in the release".
+    let restore = |delete| Restore { delete, ..Restore::all("films".parse().unwrap(), place.path("all")) };
+    std::fs::create_dir_all(place.path("all/masters")).unwrap();
+    std::fs::write(place.path("all/masters/mine.mov"), "no file of a release").unwrap();
+    mirror.restore(Restore { dry_run: true, ..restore(true) }, &Job::silent()).await.unwrap();
+    std::fs::write(place.path("all/masters/a.mov"), "of an earlier release").unwrap();
+    let failure = mirror.restore(restore(true), &Job::silent()).await.unwrap_err();
+    assert!(
+        failure.exit == Exit::Stale && failure.message.contains("`masters`, as masters/a.mov"),
+        "{failure}"
+    );
+    mirror.restore(restore(false), &Job::silent()).await.unwrap();
+    assert!(place.read("all").contains(&"masters/a.mov".to_owned()));
+}
+
+/// Symptom: a source sent nearly all data, and lacked one class. The pull went on with another source, and
+/// its answer counted only what that one sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_counts_what_every_source_sent() {
+    let place = Place::new();
+    for name in ["masters/a.mov", "trailers/a.mp4", "readme"] {
+        place.write(name, name);
+    }
+    let origin = place.node("origin").await;
+    place.publish_classes(&origin, POLICY).await.unwrap();
+    let address = origin.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
+    let (limited, mirror) = (place.node("limited").await, place.node("mirror").await);
+    admit(&origin, &limited, &["masters", "trailers"]);
+    admit(&origin, &mirror, &[]);
+    let from = Pull { from: Some(address.clone()), ..Pull::default() };
+    limited.pull(from, &Job::silent()).await.unwrap();
+    let near = limited.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
+    let library = origin.library_service().named("films").unwrap();
+    for (node, address) in [(&origin, &address), (&limited, &near)] {
+        mirror.peers().record_dial(&node.id(), "", &[address.clone()], &library.id()).unwrap();
+    }
+    let order = mirror.sources_of(&library, "live").unwrap();
+    assert_eq!(order.first().map(|source| source.node), Some(limited.id()));
+
+    let pulled = mirror.pull(Pull::default(), &Job::silent()).await.unwrap();
+    assert_eq!((pulled.classes, pulled.from), (3, origin.id().to_string()));
+    assert_eq!(
+        (pulled.chunks_fetched, pulled.chunk_bytes_fetched),
+        (pulled.chunks_total, pulled.bytes_total)
+    );
+    let last = "readme".len() as u64;
+    let asked: Vec<_> = pulled.lag.asked.iter().map(|asked| (&*asked.answer, asked.chunk_bytes)).collect();
+    assert_eq!(asked, [("missing", Some(pulled.bytes_total - last)), ("brought", Some(last))]);
+    assert!(pulled.wire_bytes_in > pulled.chunk_bytes_encoded);
 }
