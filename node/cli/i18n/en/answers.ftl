@@ -10,8 +10,8 @@ count-chunk =
     }
 count-class-not-granted =
     { $number ->
-        [one] 1 class is not granted here
-       *[other] { $count } classes are not granted here
+        [one] 1 class is not granted, and not here
+       *[other] { $count } classes are not granted, and not here
     }
 count-conflict =
     { $number ->
@@ -293,7 +293,7 @@ held-part = part
 
 ## Classes.
 
-class-names = { $names } ({ $number } not granted)
+class-names = { $names } ({ $number } not here)
 class-not-in-release = ! class { $class } is granted here, and the release has no such class
 class-stale = ! class { $class } was left out: the channel is older than it allows; name the release by its number to read it
 classes-all = all

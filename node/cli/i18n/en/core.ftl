@@ -348,6 +348,7 @@ status-is-answered-by-the-process = status is answered by the process that holds
 ## node/core/src/commands/restore.rs
 
 the-option-delete-would-remove-the = the option `delete` would remove the files of class `{ $classes_stale }`, which is left out because the channel is older than it allows; name the release, { $library }@{ $sequence }, to restore and delete
+the-option-delete-would-remove-the-2 = the option `delete` would remove the files of class `{ $class }`, as { $path }: this node was granted the class before, and has none of its content of this release; remove them by hand, or restore without that option
 not-restored = not restored: { $failed }: { $reason }
 is-not-a-folder-choose-another = { $dest } is not a folder; choose another name
 the-home-of-a-node-nothing = { $dest } { $how } the home of a node, { $home }: nothing is restored over keys and a store; choose another folder

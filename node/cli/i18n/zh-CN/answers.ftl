@@ -4,7 +4,7 @@
 ## Counts of things. `$number` decides the form, `$count` is shown.
 
 count-chunk = { $count } 个数据块
-count-class-not-granted = { $count } 个类别未授权给本节点
+count-class-not-granted = { $count } 个类别未授权给本节点，也不在本地
 count-conflict = { $count } 件矛盾
 count-damaged-object = { $count } 个损坏的对象
 count-file = { $count } 个文件
@@ -209,7 +209,7 @@ held-part = 部分
 
 ## Classes.
 
-class-names = { $names }（{ $number } 个未授权）
+class-names = { $names }（{ $number } 个不在本地）
 class-not-in-release = ! 类别 { $class } 已授权给本节点，而发布版本中没有这个类别
 class-stale = ! 已略去类别 { $class }：频道比它所允许的更旧；要读取它，请用编号指定发布版本
 classes-all = 全部

@@ -348,6 +348,7 @@ status-is-answered-by-the-process = status 由占用主目录的进程应答
 ## node/core/src/commands/restore.rs
 
 the-option-delete-would-remove-the = --delete 会删除类别 `{ $classes_stale }` 的文件，而这个类别因频道比它所允许的更旧而略去；要还原并删除，请指定版本 { $library }@{ $sequence }
+the-option-delete-would-remove-the-2 = --delete 会删除类别 `{ $class }` 的文件，例如 { $path }：这个类别以前授权给过本节点，而本地没有它在这个版本中的内容；请手工删除这些文件，或还原时不加这个选项
 not-restored = 未还原：{ $failed }：{ $reason }
 is-not-a-folder-choose-another = { $dest } 不是目录；请换一个名字
 the-home-of-a-node-nothing = { $dest } { $how }节点的主目录 { $home }：不会还原到密钥和存储之上；请换一个目录

@@ -64,7 +64,10 @@ mod tests {
         };
         assert_eq!(text(&[class("default")], 0), "");
         let two = text(&[class("default"), class("电影")], 2);
-        assert_eq!(two, "  default  2 files, 5 B\n  电影     2 files, 5 B\n2 classes are not granted here\n");
-        assert_eq!(names(&["a".into(), "b".into()], 1), "a,b (1 not granted)");
+        assert_eq!(
+            two,
+            "  default  2 files, 5 B\n  电影     2 files, 5 B\n2 classes are not granted, and not here\n"
+        );
+        assert_eq!(names(&["a".into(), "b".into()], 1), "a,b (1 not here)");
     }
 }

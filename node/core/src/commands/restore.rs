@@ -5,14 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use chuan_engine::restore;
+use chuan_engine::{
+    manifest::{EntryKind, union},
+    restore,
+};
 
 use crate::{
     command::Restore,
     exit::{Exit, Failure, Result},
     home::{self, Home},
     job::Job,
-    library::release,
+    library::{holdings::Held, release},
     outcome::{FailureRow, Restored},
     report::Reporter,
     services::Services,
@@ -43,6 +46,18 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
                 "the option `delete` would remove the files of class `{}`, which is left out because the channel is older \
                  than it allows; name the release, {library}@{sequence}, to restore and delete",
                 classes_stale.join("`, `")
+            ),
+        ));
+    }
+    if options.delete
+        && options.path.is_none()
+        && let Some((class, path)) = former_file(services, &found, &held, &options.dest)?
+    {
+        return Err(Failure::new(
+            Exit::Stale,
+            format!(
+                "the option `delete` would remove the files of class `{class}`, as {path}: this node was granted the class \
+                 before, and has none of its content of this release; remove them by hand, or restore without that option"
             ),
         ));
     }
@@ -98,6 +113,29 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
 
 fn failure_row(failure: restore::Failure) -> FailureRow {
     let code = failure_exit(failure.kind).code().to_owned();
+/// A file in the destination of a class that was here with an earlier release, and is not with this one: the
+/// name of the class, and the path. It is not in the way of a path of this release.
+fn former_file(
+    services: &Services,
+    found: &release::Found,
+    held: &Held,
+    dest: &Path,
+) -> Result<Option<(String, String)>> {
+    let (library, trees) = (&found.library, held.trees());
+    let objects = services.context.objects(&library.id());
+    for class in services.library.holdings.former(library, &held.absent)? {
+        for entry in union::union(&*objects, &[(class.header.slot, class.header.root)]) {
+            let (_, path, entry) = entry?;
+            let is_there =
+                entry.kind != EntryKind::Folder && dest.join(path.as_str()).symlink_metadata().is_ok();
+            if is_there && !union::has(&*objects, &trees, &path)? {
+                return Ok(Some((class.header.name, path.to_string())));
+            }
+        }
+    }
+    Ok(None)
+}
+
     FailureRow { path: failure.path, reason: failure.reason, code }
 }
 

@@ -120,6 +120,29 @@ impl Holdings {
         Ok(held)
     }
 
+    /// The classes in these slots that are whole here with an earlier release, each of the newest one: they
+    /// were granted to this node before.
+    pub(crate) fn former(&self, library: &Library, slots: &[u8]) -> Result<Vec<Class>, Error> {
+        let mut former: Vec<Class> = Vec::new();
+        for said in library.releases().into_iter().rev() {
+            if former.len() == slots.len() {
+                break;
+            }
+            let held = match self.held(library, &said.body.manifest) {
+                Err(error) if error.is_unreadable() => continue,
+                held => held?,
+            };
+            for class in held.classes {
+                let slot = class.header.slot;
+                let is_new = slots.contains(&slot) && !former.iter().any(|other| other.header.slot == slot);
+                if is_new && self.is_whole(&library.id(), &class.commitment)? {
+                    former.push(class);
+                }
+            }
+        }
+        Ok(former)
+    }
+
     /// Whether this node may have the class of this name. A node that is not a member is limited by no grant.
     pub(crate) fn is_granted(&self, library: &Library, class: &str) -> bool {
         access::expects(library, &self.context.me(), class, self.context.now_ms())
