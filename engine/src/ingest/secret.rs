@@ -42,7 +42,7 @@ const TICKET_DIGITS: usize = 128;
 /// Why a file with a key is left out.
 const IS_KEY: &str = "it holds a secret key of chuan";
 /// Why a file with a ticket is left out.
-const IS_TICKET: &str = "it is a ticket of chuan, which holds a secret";
+const IS_TICKET: &str = "it has a ticket of chuan, which holds a secret";
 /// Why a backup of a home is left out.
 const IS_BACKUP: &str = "it is a backup of a chuan home, with its secret keys";
 /// Why a record of signed statements is left out.
@@ -54,7 +54,7 @@ pub(super) const IS_HOME: &str = "it is a home of chuan, with its secret keys";
 pub(super) fn secret_in(bytes: &[u8]) -> Option<&'static str> {
     if holds_key(bytes) {
         Some(IS_KEY)
-    } else if is_ticket(bytes) {
+    } else if is_ticket(bytes) || holds_ticket(bytes) {
         Some(IS_TICKET)
     } else {
         secret_at_start(bytes)
@@ -89,8 +89,46 @@ fn is_ticket(bytes: &[u8]) -> bool {
     if !PREFIX.bytes().all(|byte| characters.next() == Some(byte)) {
         return false;
     }
-    let is_base32 = |byte: u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
     characters.clone().all(is_base32) && (TICKET_DIGITS..=TICKET_BYTES).contains(&characters.count())
+}
+
+/// Whether a line of the text begins as a ticket does and has nothing else, whatever is before and behind it:
+/// `chuan invite` prints a ticket behind lines for people, and `chuan join` reads that. The ticket may go on
+/// in the lines behind it.
+fn holds_ticket(bytes: &[u8]) -> bool {
+    let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).map(without_quotes);
+    let mut lines = lines.filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = lines.next() {
+        let start = line.get(..PREFIX.len()).filter(|start| start.eq_ignore_ascii_case(PREFIX.as_bytes()));
+        let rest = start.and_then(|_| line.get(PREFIX.len()..)).filter(|rest| is_digits(rest));
+        let Some(rest) = rest else { continue };
+        let mut digits = rest.len();
+        while let Some(more) = lines.next_if(|line| is_digits(line)) {
+            digits += more.len();
+        }
+        if (TICKET_DIGITS..=TICKET_BYTES).contains(&digits) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The line without white space, quotes and marks of quoted mail around it.
+fn without_quotes(line: &[u8]) -> &[u8] {
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+    let is_around = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'>');
+    let line = line.trim_ascii_start_of(is_around);
+    let behind = line.iter().rev().take_while(|byte| is_around(byte)).count();
+    line.get(..line.len() - behind).unwrap_or_default()
+}
+
+fn is_digits(line: &[u8]) -> bool {
+    line.iter().all(|byte| is_base32(byte.to_ascii_lowercase()))
+}
+
+/// Whether the byte is a digit of a ticket, in lower case.
+const fn is_base32(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'2'..=b'7')
 }
 
 /// Whether the bytes, the content of a small file, hold a secret key.

@@ -32,12 +32,23 @@ fn a_file_that_is_a_ticket_is_left_out() {
     library.write("invite.txt", format!("\u{feff}\n {ticket}\n").as_bytes());
     library.write("mail/wrapped", &wrapped);
     library.write("mail/damaged", &ticket.as_bytes()[..200]);
+    library.write("mail/printed", format!("ticket for films, for 1 node:\n! a note\n{ticket}\n").as_bytes());
+    library.write(
+        "mail/quoted",
+        format!("He wrote:\r\n> {}\r\n\r\nThanks\r\n", ticket.to_uppercase()).as_bytes(),
+    );
+    let within = format!("Your ticket:\n{}\nGreetings, B.\n", String::from_utf8_lossy(&wrapped));
+    library.write("mail/within", within.as_bytes());
     library.write("notes/how-to.txt", b"chuan1 is what every ticket begins with");
     library.write("notes/short", b"chuan1abc");
+    let prose = "and so on and on ".repeat(20);
+    library.write("notes/prose", format!("chuan1\n{prose}\nchuan1 {prose}\nsee {ticket}").as_bytes());
     library.write("notes/long", format!("chuan1{}", "a".repeat(2 * TICKET_BYTES)).as_bytes());
     let tally = library.publish();
-    assert_eq!(library.files(), ["film.mkv", "notes/how-to.txt", "notes/long", "notes/short"]);
-    let expected = [("invite.txt", "ticket"), ("mail/damaged", "ticket"), ("mail/wrapped", "ticket")];
+    assert_eq!(library.files(), ["film.mkv", "notes/how-to.txt", "notes/long", "notes/prose", "notes/short"]);
+    let expected =
+        ["invite.txt", "mail/damaged", "mail/printed", "mail/quoted", "mail/within", "mail/wrapped"];
+    let expected = expected.map(|path| (path, "ticket"));
     check_left_out(&tally.skipped, &expected);
     let seen = preview(&library.store, &library.ingest(), &mut (), &AtomicBool::new(false)).unwrap();
     check_left_out(&seen.skipped, &expected);

@@ -87,7 +87,7 @@ it-changes-while-it-is-read = it changes while it is read
 ## engine/src/ingest/secret.rs
 
 it-holds-a-secret-key-of = it holds a secret key of chuan
-it-is-a-ticket-of-chuan = it is a ticket of chuan, which holds a secret
+it-is-a-ticket-of-chuan = it has a ticket of chuan, which holds a secret
 it-is-a-backup-of-a = it is a backup of a chuan home, with its secret keys
 it-is-a-home-of-chuan = it is a home of chuan, with its secret keys
 its-name-or-target-holds-a = its name or target holds a secret of chuan

@@ -87,7 +87,7 @@ it-changes-while-it-is-read = 它在读取时变化
 ## engine/src/ingest/secret.rs
 
 it-holds-a-secret-key-of = 其中有 chuan 的密钥
-it-is-a-ticket-of-chuan = 它是 chuan 的票据，含有秘密
+it-is-a-ticket-of-chuan = 它含有 chuan 的票据，票据里有秘密
 it-is-a-backup-of-a = 它是 chuan 主目录的备份，含有主目录的密钥
 it-is-a-home-of-chuan = 它是 chuan 的主目录，含有密钥
 its-name-or-target-holds-a = 它的名字或链接目标含有 chuan 的秘密
