@@ -27,7 +27,7 @@ use super::{
     levels::{self, Levels, in_home, in_the_way, raw, shown},
     locks::{Hold, Locks},
     names::Names,
-    remove::{self, Removed},
+    remove::{self, Removed, Seen},
     stat::{DiskKind, Mark, Mount, Stat},
     temp::{Temp, TempNames, Temps},
 };
@@ -211,7 +211,7 @@ impl Destination {
             return Err(in_the_way(path.as_bytes()));
         };
         // A home or a mount point in the folder is found before anything is moved.
-        remove::count(&level.dir, name, &self.locks, &mut |_| {}).1?;
+        remove::count(&level.dir, name, &self.locks, &mut |_, _| {}).1?;
         let name = OsStr::from_bytes(name);
         level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
         let names = &self.locks.names;
@@ -311,13 +311,13 @@ impl Destination {
     }
 
     /// Counts what [`Destination::remove_tree`] would remove, and passes the path of each item in the folder
-    /// to `seen`.
-    pub(super) fn count_tree(&mut self, path: &[u8], seen: &mut dyn FnMut(&[u8])) -> (Removed, Result<()>) {
+    /// to `seen`, and the size of a file.
+    pub(super) fn count_tree(&mut self, path: &[u8], seen: Seen<'_>) -> (Removed, Result<()>) {
         self.levels.forget(path);
         match self.levels.parent(path, false) {
             Ok(Some((level, name))) => {
                 let above = path.strip_suffix(name).unwrap_or_default();
-                let mut seen = |below: &[u8]| seen(&[above, below].concat());
+                let mut seen = |below: &[u8], size: Option<u64>| seen(&[above, below].concat(), size);
                 remove::count(&level.dir, name, &self.locks, &mut seen)
             }
             Ok(None) => (Removed::default(), Ok(())),

@@ -145,6 +145,9 @@ impl Fetcher<'_> {
                 self.step(Step::Record(target.remembered(&old, false)))
             }
             old => {
+                if let Some(old) = &old {
+                    self.planned(target.path.as_bytes(), Change::Removed, Some(old.mark.size), None);
+                }
                 self.planned(target.path.as_bytes(), Change::Made, None, None);
                 self.step(Step::Folder(target, old))
             }
@@ -182,8 +185,8 @@ impl Fetcher<'_> {
     /// Counts and reports the items that a dry run would remove with a folder.
     fn count_tree(&mut self, path: &[u8]) {
         let progress = &mut *self.progress;
-        let mut seen = |below: &[u8]| {
-            progress.planned(&super::levels::shown(below), Change::Removed, None, None);
+        let mut seen = |below: &[u8], size: Option<u64>| {
+            progress.planned(&super::levels::shown(below), Change::Removed, size, None);
         };
         let counted = self.destination.as_mut().map(|dest| dest.count_tree(path, &mut seen));
         if let Some((removed, outcome)) = counted {
@@ -338,12 +341,8 @@ impl Fetcher<'_> {
     /// Writes a file, and reuses the bytes of the old file, which is given with its size.
     fn write(&mut self, target: Target, entry: &Entry, old: Option<(File, u64)>) -> Result<()> {
         self.report_replaced(&target);
-        self.planned(
-            target.path.as_bytes(),
-            Change::Written,
-            old.as_ref().map(|(_, size)| *size),
-            Some(entry.size),
-        );
+        let size_old = old.as_ref().map(|(_, size)| *size);
+        self.planned(target.path.as_bytes(), Change::Written, size_old, Some(entry.size));
         if self.is_dry() {
             self.report.bytes_written += entry.size;
             self.counts.bytes += entry.size;

@@ -30,13 +30,8 @@ pub(super) fn tree(above: &Dir, name: &[u8], locks: &Locks) -> (Removed, Result<
 }
 
 /// Counts the items that [`tree`] would remove. `seen` receives the path of each item in the folder, which
-/// begins with `name`.
-pub(super) fn count(
-    above: &Dir,
-    name: &[u8],
-    locks: &Locks,
-    seen: &mut dyn FnMut(&[u8]),
-) -> (Removed, Result<()>) {
+/// begins with `name`, and the size of a file.
+pub(super) fn count(above: &Dir, name: &[u8], locks: &Locks, seen: Seen<'_>) -> (Removed, Result<()>) {
     walk(above, name, locks, Some(seen))
 }
 
@@ -48,8 +43,8 @@ struct Level {
     _hold: Option<Hold>,
 }
 
-/// Receives the path of each item that would be removed.
-type Seen<'a> = &'a mut dyn FnMut(&[u8]);
+/// Receives the path of each item that would be removed, and the size of a file.
+pub(super) type Seen<'a> = &'a mut dyn FnMut(&[u8], Option<u64>);
 
 /// Removes nothing if there is a `seen`.
 fn walk(above: &Dir, name: &[u8], locks: &Locks, seen: Option<Seen<'_>>) -> (Removed, Result<()>) {
@@ -90,7 +85,7 @@ fn walk_into(
                 continue;
             }
             match &mut seen {
-                Some(seen) => seen(path),
+                Some(seen) => seen(path, Some(stat.mark.size)),
                 None => change(&level.dir, locks, |dir| {
                     locks.names.change(&[(dir, name)], || dir.remove_file(OsStr::from_bytes(name)))
                 })?,
@@ -102,7 +97,7 @@ fn walk_into(
         let Some(done) = levels.pop() else { break };
         let folder = levels.last().map_or(above, |level| &level.dir);
         match &mut seen {
-            Some(seen) if !levels.is_empty() => seen(path),
+            Some(seen) if !levels.is_empty() => seen(path, None),
             Some(_) => {}
             None => change(folder, locks, |dir| dir.remove_dir(OsStr::from_bytes(&done.name)))?,
         }

@@ -256,10 +256,12 @@ fn a_dry_run_says_all_and_changes_nothing() {
     let (mut planned, report) = dry(&two);
     let mut of_user: Vec<_> = planned.drain(..4).collect();
     of_user.sort();
-    assert_eq!(of_user, ["d", "d/e", "d/e/f", "d/user"].map(|path| format!("removed {path} None None")));
+    let expected = ["d None", "d/e None", "d/e/f Some(1)", "d/user Some(1)"];
+    assert_eq!(of_user, expected.map(|row| format!("removed {row} None")));
     let expected = [
         "written s/1 Some(1) Some(3)",
         "removed s/2 Some(1) None",
+        "removed t Some(1) None",
         "made t None None",
         "written t/x None Some(1)",
         "made u None None",
