@@ -44,7 +44,7 @@ pub fn check_room(store: &dyn Objects, ingest: &Ingest, usable: u64, cancel: &At
         return Ok(());
     }
     Err(Error::Full(format!(
-        "publishing {} needs about {needed} bytes, and the store can take {usable}; nothing was written. Free some \
+        "publishing {} needs about {needed} bytes, and the store can take {usable}; no content was written. Free some \
          space there or move the home to a larger disk; if the store has most of this content under other paths, \
          publish with the option `force`",
         ingest.source.display()

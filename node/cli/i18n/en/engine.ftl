@@ -78,7 +78,7 @@ and-which-is-published-collide-rename = { $new } and { $old }, which is publishe
 
 ## engine/src/ingest/room.rs
 
-publishing-needs-about-bytes-and-the = publishing { $ingest } needs about { $needed } bytes, and the store can take { $usable }; nothing was written. Free some space there or move the home to a larger disk; if the store has most of this content under other paths, publish with the option `force`
+publishing-needs-about-bytes-and-the = publishing { $ingest } needs about { $needed } bytes, and the store can take { $usable }; no content was written. Free some space there or move the home to a larger disk; if the store has most of this content under other paths, publish with the option `force`
 
 ## engine/src/ingest/run.rs
 

@@ -78,7 +78,7 @@ and-which-is-published-collide-rename = { $new } 与已发布的 { $old } 名字
 
 ## engine/src/ingest/room.rs
 
-publishing-needs-about-bytes-and-the = 发布 { $ingest } 大约需要 { $needed } 字节，而存储只能收下 { $usable }；什么也没有写入。请在那里腾出空间，或把主目录迁移到更大的磁盘；如果存储里已有其中大部分内容，只是路径不同，请用 --force 发布
+publishing-needs-about-bytes-and-the = 发布 { $ingest } 大约需要 { $needed } 字节，而存储只能收下 { $usable }；没有写入任何内容。请在那里腾出空间，或把主目录迁移到更大的磁盘；如果存储里已有其中大部分内容，只是路径不同，请用 --force 发布
 
 ## engine/src/ingest/run.rs
 
