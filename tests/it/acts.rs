@@ -63,6 +63,16 @@ fn a_revocation_names_every_node_that_it_removes() -> Result<()> {
     // A node through which none joined is revoked at once, as scripts do it.
     let preview = pair.origin.json(["revoke", "mirror", "--dry-run"])?;
     ensure!(preview.get("confirm") == Some(&Value::Bool(false)), "{preview}");
+    ensure!(preview.get("dry_run") == Some(&Value::Bool(true)), "{preview}");
+    // A preview checks the key that the run would take.
+    let nothing = pair.scratch().join("no.key").to_string_lossy().into_owned();
+    for act in [&["revoke", "mirror"][..], &["grant", "mirror"], &["channel", "set", "films", "live", "1"]] {
+        let mut codes = Vec::new();
+        for more in [&["--dry-run"][..], &["--yes"]] {
+            codes.push(pair.origin.fails(act.iter().chain(&["--key", nothing.as_str()]).chain(more))?.0);
+        }
+        ensure!(codes == [3, 3], "{act:?}: {codes:?}");
+    }
     pair.origin.run(["revoke", "mirror"])?;
     ensure!(pair.mirror.fails(["pull", "films"])?.0 == DENIED);
     let revoked = pair.origin.json(["revoke", "origin", "--this-node", "--yes"])?;

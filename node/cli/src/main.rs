@@ -162,13 +162,20 @@ struct Show {
     quiet: bool,
 }
 
+impl Show {
+    /// Whether a quiet command does not show its answer: it is one that changes something, and all went well.
+    fn is_silent(self, is_act: bool, outcome: &Outcome) -> bool {
+        self.quiet && !self.json && is_act && outcome.exit() == Exit::Ok
+    }
+}
+
 fn init(root: &Path, name: Option<&str>, role: Role, renew: Option<NodeId>, show: Show) -> Result<Exit> {
     let home = match renew {
         Some(node) => Home::renew(root, &node)?,
         None => Home::init(root, name, role)?,
     };
     let outcome = Outcome::Id(identity(&home, &home.config()?, None)?);
-    answer(&outcome, "init", show)
+    if show.is_silent(true, &outcome) { Ok(Exit::Ok) } else { answer(&outcome, "init", show) }
 }
 
 fn ledger(home: &Home, verb: &LedgerVerb, show: Show) -> Result<Exit> {
@@ -181,8 +188,12 @@ fn ledger(home: &Home, verb: &LedgerVerb, show: Show) -> Result<Exit> {
     answer(&outcome, "ledger", show)
 }
 
-/// Shows the answer of a command that ran without a session.
+/// Shows the answer of a command that ran without a session; with `--quiet`, not of one that changed
+/// something.
 fn answer(outcome: &Outcome, command: &str, show: Show) -> Result<Exit> {
+    if show.is_silent(outcome.is_act(), outcome) {
+        return Ok(Exit::Ok);
+    }
     Output::stdout(show.json, command).outcome(outcome)?;
     Ok(outcome.exit())
 }
@@ -270,7 +281,7 @@ async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
 
     let mut running = tokio::spawn(async move {
         let mut session = Session::new(&root, name, job)?;
-        let result = task.run(&mut session).await;
+        let result = Box::pin(task.run(&mut session)).await;
         Ok::<_, Failure>((result, Node::of_session(session)))
     });
     let ran = loop {
@@ -301,7 +312,7 @@ async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
                     output.data(format!("{}\n", invited.ticket).as_bytes())?;
                     output.flush()?;
                 }
-                _ if show.quiet && !show.json && outcome.is_act() && outcome.exit() == Exit::Ok => {}
+                _ if show.is_silent(outcome.is_act(), &outcome) => {}
                 _ => output.outcome(&outcome)?,
             }
             outcome.exit()

@@ -129,6 +129,7 @@ fn id(out: &mut impl Write, identity: &Identity) -> io::Result<()> {
 }
 
 fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
+    private_addresses(out, invited.addresses_private)?;
     say!(
         out,
         "ticket",
@@ -137,7 +138,6 @@ fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
         nodes = counted(u64::from(invited.uses), "node"),
         until = time(invited.expires_ms)
     )?;
-    private_addresses(out, invited.addresses_private)?;
     writeln!(out, "{}", invited.ticket)
 }
 
@@ -416,6 +416,10 @@ mod tests {
         let invited = Invited { ticket: "chuan1abc".into(), uses: 1, ..Invited::default() };
         let text = text(|out| outcome(out, &Outcome::Invite(invited.clone())));
         assert_eq!(text.lines().last(), Some("chuan1abc"));
+        // The warning is not between the ticket and the line that tells of it.
+        let invited = Invited { addresses_private: true, ..invited };
+        let warned = self::text(|out| outcome(out, &Outcome::Invite(invited.clone())));
+        assert!(warned.len() > text.len() && warned.ends_with(&text), "{warned}");
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) async fn serve(root: &Path, options: &Options, show: Show, log: &Log)
         () = signals.next() => return Err(Failure::interrupted()),
     };
     log.follow(&node.config());
+    let used = node.config().listen.clone();
     let address = match node.serve(options.listen.as_deref()).await {
         Ok(address) => address,
         Err(failure) => {
@@ -56,7 +57,7 @@ pub(super) async fn serve(root: &Path, options: &Options, show: Show, log: &Log)
     loop {
         tokio::select! {
             () = signals.next() => break,
-            _ = reloads.recv() => reload(&node, log).await,
+            _ = reloads.recv() => reload(&node, &used, log).await,
         }
     }
     node.stop_commands();
@@ -67,13 +68,14 @@ pub(super) async fn serve(root: &Path, options: &Options, show: Show, log: &Log)
     Ok(Exit::Ok)
 }
 
-/// Reads the settings again. Wrong ones are logged, and those before stay.
-async fn reload(node: &Node, log: &Log) {
+/// Reads the settings again. Wrong ones are logged, and those before stay. `used` is the setting `listen` at
+/// the start.
+async fn reload(node: &Node, used: &str, log: &Log) {
     match node.reload().await {
         Ok(changed) => {
             log.follow(&node.config());
             tracing::info!(changed = changed.join(", "), "the settings were read again");
-            if changed.contains(&"listen") {
+            if changed.contains(&"listen") && node.config().listen != used {
                 tracing::warn!("`listen` has changed, and is used at the next start");
             }
         }

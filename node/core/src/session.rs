@@ -95,7 +95,9 @@ impl Session {
     /// Runs a command to its end. If the home's holder does not answer, fails without any effect.
     pub async fn run(&mut self, command: Command) -> Result<Outcome> {
         let job = self.job.clone();
-        self.run_as(command, &job).await
+        // On the heap: the future has the state of every command, and a thread's stack would hold it once for
+        // each caller in which it is nested.
+        Box::pin(self.run_as(command, &job)).await
     }
 
     async fn run_as(&mut self, command: Command, job: &Job) -> Result<Outcome> {
@@ -111,7 +113,7 @@ impl Session {
                     Some(admitted) => admitted,
                     none => none.insert(open.admit()?),
                 };
-                return admitted.run(job.cancel(), open.run_admitted(command, job.clone())).await;
+                return admitted.run(job.cancel(), Box::pin(open.run_admitted(command, job.clone()))).await;
             }
             let answer = tokio::select! {
                 answer = admin::client::run(&run_dir, &command, job) => answer?,

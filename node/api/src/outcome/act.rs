@@ -10,6 +10,7 @@ impl Outcome {
             Outcome::Publish(published) => !published.dry_run,
             Outcome::Pull(pulled) => !pulled.dry_run,
             Outcome::Restore(restored) => !restored.dry_run,
+            Outcome::LedgerKept(kept) => kept.done,
             Outcome::Join(_)
             | Outcome::Rotate(_)
             | Outcome::Rebuild(_)
@@ -18,7 +19,9 @@ impl Outcome {
             | Outcome::Member(_)
             | Outcome::Offer(_)
             | Outcome::Statements(_)
-            | Outcome::LedgerKept(_) => true,
+            | Outcome::HomeBackedUp(_)
+            | Outcome::HomeRestored(_)
+            | Outcome::HomeMoved(_) => true,
             _ => false,
         }
     }

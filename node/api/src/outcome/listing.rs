@@ -169,6 +169,12 @@ pub struct Listed {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Differed {
+    /// The library's id.
+    #[serde(default)]
+    pub library: String,
+    /// Its label.
+    #[serde(default)]
+    pub library_name: String,
     /// The old release.
     pub old: String,
     /// The new release.

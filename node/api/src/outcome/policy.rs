@@ -39,6 +39,9 @@ pub struct PolicyShown {
     pub left: Vec<String>,
     /// The findings of `check`.
     pub findings: Vec<PolicyFinding>,
+    /// Whether this was a dry run of `set`, which signs nothing.
+    #[serde(default)]
+    pub dry_run: bool,
     /// Whether `set` signed and applied the policy.
     pub set: bool,
 }

@@ -10,6 +10,9 @@ pub struct Preview {
     pub library: String,
     /// Its label.
     pub library_name: String,
+    /// Always true: nothing was signed.
+    #[serde(default)]
+    pub dry_run: bool,
     /// The kind of the act's statement.
     pub kind: String,
     /// The content of the act, one line each.

@@ -21,6 +21,12 @@ pub struct FailureRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Restored {
+    /// The library's id.
+    #[serde(default)]
+    pub library: String,
+    /// Its label.
+    #[serde(default)]
+    pub library_name: String,
     /// The release.
     pub release: String,
     /// The channel that the request named; null if it named a release.

@@ -223,8 +223,8 @@ would-pull = would pull { $name }@{ $sequence } { $release } from { $node } at {
 
 ## Channels that are behind.
 
-lag = ! { $channel } has been behind for { $since }: { $here }, { $release } was announced by { $by }
-lag-heard = ! { $channel } has been behind for { $since }: { $here }, { $release } was announced by { $by } { $heard } ago
+lag = ! { $channel } has been behind for { $since }: { $here }, { $release } was announced; heard from { $by }
+lag-heard = ! { $channel } has been behind for { $since }: { $here }, { $release } was announced; heard from { $by } { $heard } ago
 lag-here = { $sequence } is here
 lag-nothing-here = nothing is here
 lag-statements = statements
@@ -253,12 +253,12 @@ unchanged-aside = nothing changed: { $name }@{ $sequence } { $release } is not o
 would-found = dry run: would found library { $name }
 would-change-nothing = dry run: no file is new, changed, gone or in another class since { $name }@{ $sequence }; folders, links and modes are not compared
 would-publish = dry run: would publish a release after { $name }@{ $sequence }
-would-publish-files = new: { $new }; changed: { $changed }; gone: { $gone }; in all: { $all }
-excluded = excluded by patterns: { $items }
 would-found-beside = ! no library { $name } is known here; this home has { $libraries }. If the name is right, the publish needs `--found`
 would-publish-aside = dry run: would publish a release after { $name }@{ $sequence }; live would not move
 live-would-follow = live follows publisher { $publisher }
 live-would-stay = live stays on { $live }: it follows no publisher
+would-publish-files = new: { $new }; changed: { $changed }; gone: { $gone }; in all: { $all }
+excluded = excluded by patterns: { $items }
 excluded-item = { $path } ({ $why })
 left-out = left out: { $items }
 xattrs-left-out = extended attributes of { $files } are left out; --xattrs takes those of the namespace `user`, up to 1 KiB a file
@@ -332,9 +332,9 @@ backup-none = none: keys of libraries are on this disk only; `chuan{ $home } hom
 
 no-reason = no reason given
 was-revoked = { $node } { $name } was revoked on { $time } UTC: { $why }
+has-lapsed = { $node } { $name } is no member any more: { $why }
 member-state = { $node } is { $state } now
 member-before = before: { $rights }
-has-lapsed = { $node } { $name } is no member any more: { $why }
 role-origin = an origin
 role-mirror = a mirror
 role-edge = an edge
@@ -528,9 +528,9 @@ word-member = member
 word-suspended = suspended
 word-expired = expired
 word-revoked = revoked
+word-lapsed = lapsed
 word-stranger = stranger
 word-operator = operator
-word-lapsed = lapsed
 word-publisher = publisher
 word-ticket = ticket
 word-revoke = revoke

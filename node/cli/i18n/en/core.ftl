@@ -589,9 +589,9 @@ a-publish-names-no-publisher = a publish names no publisher
 
 none-of-the-known-peers-of = none of the { $known } known peers of { $name } can be reached, and this machine has no record that this home has all that its key has signed: it may be restored from a backup, or a copy; try again when a peer can be reached, or publish with the option `force`
 none-of-the-known-peers-of-can = none of the { $known } known peers of { $name } can be reached; this home has all that its key has signed on this machine, and publishes
+release-of-is-not-here-and = release { $announced } of { $name } is not here, and no node that answered the last pull has it; if it is lost, an operator moves the channel to the newest release that is here: `chuan channel set { $name } { $live } { $here }` with the option `follow` and the option `yes`; then publish
 this-home-is-behind-the-known = this home is behind the known releases of { $name }; was it restored from a backup? `chuan pull { $name }`, then publish
 
-release-of-is-not-here-and = release { $announced } of { $name } is not here, and no node that answered the last pull has it; if it is lost, an operator moves the channel to the newest release that is here: `chuan channel set { $name } { $live } { $here }` with the option `follow` and the option `yes`; then publish
 ## node/core/src/pull/answer.rs
 
 this-node-is-granted-only-if = ; this node is granted only `{ $named }`: if the release has no such class, an operator changes that with `chuan grant`

@@ -139,8 +139,8 @@ would-pull = 将拉取 { $name }@{ $sequence } { $release }，来自节点 { $no
 
 ## Channels that are behind.
 
-lag = ! { $channel } 已落后 { $since }：{ $here }，{ $release }由 { $by } 宣布
-lag-heard = ! { $channel } 已落后 { $since }：{ $here }，{ $release }由 { $by } 在 { $heard }前宣布
+lag = ! { $channel } 已落后 { $since }：{ $here }，已宣布{ $release }；得知自 { $by }
+lag-heard = ! { $channel } 已落后 { $since }：{ $here }，已宣布{ $release }；{ $heard }前得知自 { $by }
 lag-here = 本地为版本 { $sequence }
 lag-nothing-here = 本地什么也没有
 lag-statements = 声明
@@ -169,12 +169,12 @@ unchanged-aside = 没有变化：{ $name }@{ $sequence } { $release } 不在 liv
 would-found = 试运行：将建立库 { $name }
 would-change-nothing = 试运行：自 { $name }@{ $sequence } 以来没有文件新增、改变、消失或改换类别；目录、链接和权限不作比较
 would-publish = 试运行：将在 { $name }@{ $sequence } 之后发布一个版本
-would-publish-files = 新增：{ $new }；改变：{ $changed }；消失：{ $gone }；总计：{ $all }
-excluded = 被排除模式排除：{ $items }
 would-found-beside = ! 本地没有库 { $name }；本主目录有 { $libraries }。名字若没有错，发布时要加上 `--found`
 would-publish-aside = 试运行：将在 { $name }@{ $sequence } 之后发布一个版本；live 不会移动
 live-would-follow = live 跟随发布者 { $publisher }
 live-would-stay = live 停在 { $live }：它不跟随任何发布者
+would-publish-files = 新增：{ $new }；改变：{ $changed }；消失：{ $gone }；总计：{ $all }
+excluded = 被排除模式排除：{ $items }
 excluded-item = { $path }（{ $why }）
 left-out = 未收入：{ $items }
 xattrs-left-out = { $files }的扩展属性未收入；--xattrs 收入 `user` 命名空间的扩展属性，每个文件至多 1 KiB
@@ -248,9 +248,9 @@ backup-none = 无：库的密钥只在这块磁盘上；`chuan{ $home } home bac
 
 no-reason = 未说明原因
 was-revoked = { $node } { $name } 于 { $time } UTC 被吊销：{ $why }
+has-lapsed = { $node } { $name } 已不是成员：{ $why }
 member-state = { $node } 现在的状态：{ $state }
 member-before = 此前：{ $rights }
-has-lapsed = { $node } { $name } 已不是成员：{ $why }
 role-origin = 源站（origin）
 role-mirror = 镜像（mirror）
 role-edge = 边缘缓存（edge）
@@ -444,9 +444,9 @@ word-member = 成员
 word-suspended = 暂停
 word-expired = 已过期
 word-revoked = 已吊销
+word-lapsed = 失去资格
 word-stranger = 非成员
 word-operator = 操作员
-word-lapsed = 失去资格
 word-publisher = 发布者
 word-ticket = 票据
 word-revoke = 吊销

@@ -589,9 +589,9 @@ a-publish-names-no-publisher = 发布没有写明发布者
 
 none-of-the-known-peers-of = { $name } 的 { $known } 个已知节点一个也连不上，而这台机器没有记录表明本主目录含有它的密钥签过的一切：它可能是从备份恢复的，或是一份副本；请在有节点连得上时再试，或用 --force 发布
 none-of-the-known-peers-of-can = { $name } 的 { $known } 个已知节点一个也连不上；本主目录含有它的密钥在这台机器上签过的一切，照常发布
+release-of-is-not-here-and = { $name } 的版本 { $announced } 不在本地，上次拉取时应答的节点也都没有它；它若已丢失，请由操作员把频道移到本地最新的版本：`chuan channel set { $name } { $live } { $here } --follow --yes`，然后再发布
 this-home-is-behind-the-known = 本主目录落后于已知的 { $name } 的版本；是从备份恢复的吗？请先执行 `chuan pull { $name }` 再发布
 
-release-of-is-not-here-and = { $name } 的版本 { $announced } 不在本地，上次拉取时应答的节点也都没有它；它若已丢失，请由操作员把频道移到本地最新的版本：`chuan channel set { $name } { $live } { $here } --follow --yes`，然后再发布
 ## node/core/src/pull/answer.rs
 
 this-node-is-granted-only-if = ；只授权给本节点 `{ $named }`：如果发布版本没有这样的类别，由操作员用 `chuan grant` 更改

@@ -129,6 +129,9 @@ async fn sign(
     let proposed = Proposed::channel(library, body.clone(), session.now_ms());
     let preview = preview::of(session, library, &proposed).await?;
     if how.dry_run {
+        if own_keys(library, keyring, &body).is_none() {
+            preview::check_keys(keyring, library)?;
+        }
         return Ok(Outcome::Preview(Box::new(preview)));
     }
     preview::check(&preview, how.yes || request.is_some())?;

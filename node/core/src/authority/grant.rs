@@ -42,6 +42,7 @@ pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Gra
     let proposed = Proposed::member(&library, body, now);
     let preview = preview::of(session, &library, &proposed).await?;
     if options.dry_run {
+        preview::check_keys(keyring, &library)?;
         return Ok(Outcome::Preview(Box::new(preview)));
     }
     preview::check(&preview, options.yes || options.request.is_some())?;
@@ -83,6 +84,7 @@ pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Re
         ));
     }
     if options.dry_run {
+        preview::check_keys(keyring, &library)?;
         return Ok(Outcome::Preview(Box::new(preview)));
     }
     preview::check(&preview, options.yes || options.request.is_some())?;
@@ -275,8 +277,6 @@ mod tests {
         assert_eq!(key_of(&library, &node, Some(key(12).public())).unwrap(), key(12).public());
     }
 
-    /// Symptom: a revoked node could be named by its full id only, although `members` lists its name, and a
-    /// new grant gave it a name made of its id.
     /// Symptom: after the revocation of the node that had admitted it, a node was no more in `members`, was
     /// granted by its full id only, and lost its name.
     #[test]
@@ -336,6 +336,8 @@ mod tests {
         assert!(says.contains("it had lost its membership"), "{says}");
     }
 
+    /// Symptom: a revoked node could be named by its full id only, although `members` lists its name, and a
+    /// new grant gave it a name made of its id.
     #[test]
     fn a_revoked_node_has_its_name() {
         let (root, operator, publisher) = (key(1), key(2), key(3));

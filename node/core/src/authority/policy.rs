@@ -8,6 +8,7 @@ use chuan_engine::statement::{
 };
 
 use super::{
+    preview,
     request::{Acted, act},
     words,
 };
@@ -53,8 +54,12 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetPo
         left: text.left_by_set(),
         ..shown(library, library.policy(), library.policy_said(), &names)
     };
+    if options.dry_run {
+        preview::check_keys(keyring, &library)?;
+    }
     if options.dry_run || !changed {
-        return Ok(Outcome::Policy(Box::new(shown(&library))));
+        let dry_run = options.dry_run;
+        return Ok(Outcome::Policy(Box::new(PolicyShown { dry_run, ..shown(&library) })));
     }
     match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
         Acted::Requested(request) => Ok(Outcome::Request(request)),

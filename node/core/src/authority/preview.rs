@@ -4,7 +4,7 @@
 use chuan_engine::{
     id::NodeId,
     statement::{
-        Body, Classes, Library, Verbs,
+        Body, Classes, Library, RoleKind, Verbs,
         library::Proposed,
         losses::{ChannelLoss, Losses, NodeLoss},
     },
@@ -15,6 +15,7 @@ use crate::{
     command::Command,
     exit::{Failure, Result},
     human::{counted, ranges},
+    keyring::Keyring,
     outcome::{ChannelTaken, NodeTaken, Outcome, Preview},
     session::{Session, mismatch},
 };
@@ -39,6 +40,7 @@ pub(super) async fn of(session: &mut Session, library: &Library, proposed: &Prop
     Ok(Preview {
         library: library.id().to_string(),
         library_name: library.name().to_owned(),
+        dry_run: true,
         kind: proposed.body.kind().name().to_owned(),
         says: words::of(library, &proposed.body),
         nodes: losses.nodes.iter().map(node).collect(),
@@ -55,6 +57,15 @@ pub(super) async fn own_node(session: &mut Session) -> Result<NodeId> {
     match session.run(Command::Id).await? {
         Outcome::Id(identity) => Ok(identity.id.parse()?),
         _ => Err(mismatch()),
+    }
+}
+
+/// Fails where the key files that the command names are not those that would sign: a dry run gives the answer
+/// of the run. Without named files an act can be looked at in any home.
+pub(super) fn check_keys(keyring: &Keyring, library: &Library) -> Result<()> {
+    match keyring.is_named() {
+        true => keyring.role_keys(library, RoleKind::Operator).map(drop),
+        false => Ok(()),
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) async fn diff(services: &Arc<Services>, options: Diff, job: &Job) -> 
                 (release::resolve(libraries, &options.old)?, release::resolve(libraries, &options.new)?);
             let (old_held, new_held) = (old.held(holdings)?, new.held(holdings)?);
             let differed = Differed {
+                library: new.library.id().to_string(),
+                library_name: new.library.name().to_owned(),
                 old: old.id.to_string(),
                 new: new.id.to_string(),
                 old_channel: old.channel_name(),

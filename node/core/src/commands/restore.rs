@@ -81,6 +81,8 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
     }
     let failure = report.failure.map(|kind| failure_exit(kind).code().to_owned());
     Ok(Restored {
+        library: found.library.id().to_string(),
+        library_name: found.library.name().to_owned(),
         release: found.id.to_string(),
         channel: found.channel_name(),
         fresh_age_seconds: found.fresh_age_seconds(),
@@ -111,8 +113,6 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
     })
 }
 
-fn failure_row(failure: restore::Failure) -> FailureRow {
-    let code = failure_exit(failure.kind).code().to_owned();
 /// A file in the destination of a class that was here with an earlier release, and is not with this one: the
 /// name of the class, and the path. It is not in the way of a path of this release.
 fn former_file(
@@ -136,6 +136,8 @@ fn former_file(
     Ok(None)
 }
 
+fn failure_row(failure: restore::Failure) -> FailureRow {
+    let code = failure_exit(failure.kind).code().to_owned();
     FailureRow { path: failure.path, reason: failure.reason, code }
 }
 
