@@ -19,7 +19,7 @@ const EXAMPLES: &[(&str, Examples)] = &[
     ),
     ("id", &[("chuan id", "")]),
     ("rotate", &[("chuan rotate --grace 2d", "")]),
-    ("join", &[("chuan join chuan1qp6x", "the ticket is the last line of `chuan invite`")]),
+    ("join", &[("chuan join --ticket-file ticket.txt", "the file has what `chuan invite -q` printed")]),
     (
         "pull",
         &[
@@ -67,7 +67,7 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("chuan publish cut.mp4 -l films --as masters/cut.mp4", "the same, at a path"),
         ],
     ),
-    ("found", &[("chuan found films.roots --key operator.key", "")]),
+    ("found", &[("chuan found films.root --key operator.key", "")]),
     (
         "invite",
         &[
@@ -140,24 +140,24 @@ const EXAMPLES: &[(&str, Examples)] = &[
     (
         "root init",
         &[(
-            "chuan root init films.roots --name films --root-key KEY --operator KEY --publisher KEY",
+            "chuan root init films.root --name films --root-key KEY --operator KEY --publisher KEY",
             "KEY: as `chuan key show` prints it",
         )],
     ),
-    ("root show", &[("chuan root show films.roots", "")]),
-    ("root fingerprint", &[("chuan root fingerprint films.roots", "")]),
-    ("root add-key", &[("chuan root add-key films.roots publisher KEY --class trailers", "")]),
+    ("root show", &[("chuan root show films.root", "")]),
+    ("root fingerprint", &[("chuan root fingerprint films.root", "")]),
+    ("root add-key", &[("chuan root add-key films.root publisher KEY --class trailers", "")]),
     (
         "root remove-key",
-        &[("chuan root remove-key films.roots operator KEY --statements films.statements", "")],
+        &[("chuan root remove-key films.root operator KEY --statements films.statements", "")],
     ),
-    ("root set-threshold", &[("chuan root set-threshold films.roots operator 2", "")]),
-    ("root set-expiry", &[("chuan root set-expiry films.roots 365d", "")]),
-    ("root rename", &[("chuan root rename films.roots movies", "")]),
-    ("root sign", &[("chuan root sign films.roots --key root.key", "")]),
-    ("root export", &[("chuan root export films films.roots", "")]),
-    ("root apply", &[("chuan root apply films.roots", "")]),
-    ("root import", &[("chuan root import films.roots films-signed.roots", "")]),
+    ("root set-threshold", &[("chuan root set-threshold films.root operator 2", "")]),
+    ("root set-expiry", &[("chuan root set-expiry films.root 365d", "")]),
+    ("root rename", &[("chuan root rename films.root movies", "")]),
+    ("root sign", &[("chuan root sign films.root --key root.key", "")]),
+    ("root export", &[("chuan root export films films.root", "")]),
+    ("root apply", &[("chuan root apply films.root", "")]),
+    ("root import", &[("chuan root import films.root films-signed.roots", "")]),
     ("ledger show", &[("chuan ledger show", "")]),
     (
         "ledger keep",

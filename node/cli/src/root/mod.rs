@@ -159,7 +159,7 @@ pub(crate) struct Target {
 /// The classes to which a role is limited.
 #[derive(Debug, Args)]
 pub(crate) struct Scope {
-    /// Limit a publisher to this class; may be repeated [default: all classes]
+    /// Of a publisher: only this class; may be repeated [default: all classes]
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
 }
