@@ -14,7 +14,10 @@ const OPTION: &str = "the option `";
 const COMMAND: &str = "`chuan ";
 
 /// How a text goes on after a command for another node.
-const THERE: &str = " there";
+pub(super) const THERE: &str = " there";
+
+/// How a Chinese text goes on before a command for another node.
+pub(super) const THERE_CHINESE: &str = "在那里执行 ";
 
 /// Commands that texts name for another node, or that need no home.
 const ELSEWHERE: [&str; 6] = ["completions", "grant", "id", "invite", "key", "root"];
@@ -56,11 +59,14 @@ fn typed_for<'t>(text: &'t str, home: Option<&str>) -> Cow<'t, str> {
 
 fn with_home(text: &str, home: &str) -> String {
     let mut parts = text.split(COMMAND);
-    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut before = parts.next().unwrap_or_default();
+    let mut out = before.to_owned();
     for part in parts {
+        let before = std::mem::replace(&mut before, part);
         out.push_str(COMMAND);
         let name = part.split(['`', ' ']).next().unwrap_or_default();
-        let is_there = part.split_once('`').is_some_and(|(_, after)| after.starts_with(THERE));
+        let is_there = part.split_once('`').is_some_and(|(_, after)| after.starts_with(THERE))
+            || before.ends_with(THERE_CHINESE);
         // An upper-case word stands for a command.
         if !is_there
             && !ELSEWHERE.contains(&name)
@@ -106,6 +112,11 @@ mod tests {
         assert_eq!(
             typed_for(text, Some("/srv/a")),
             "run `chuan --home /srv/a pull films`, then `chuan --home /srv/a verify`; `chuan serve` there lets nodes join"
+        );
+        let chinese = "请检查它是否在运行（在那里执行 `chuan serve`），再执行 `chuan pull films`";
+        assert_eq!(
+            typed_for(chinese, Some("/srv/a")),
+            "请检查它是否在运行（在那里执行 `chuan serve`），再执行 `chuan --home /srv/a pull films`"
         );
         assert!(matches!(typed_for(text, None), Cow::Borrowed(_)));
         assert!(matches!(theirs("no command"), Cow::Borrowed(_)));

@@ -27,7 +27,7 @@ use chuan_api::{
 
 use super::{
     flags::theirs,
-    language::{age, counted, listed, span, translated, word},
+    language::{age, counted, listed, span, together, translated, word},
     table::{Align, Table, left, pad, right},
 };
 use crate::{say, text};

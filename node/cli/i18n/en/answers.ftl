@@ -204,7 +204,7 @@ joined = joined { $name } ({ $library }) as { $role }, through { $node } at { $a
 joined-next = next: `chuan pull { $name }`
 rotated = node { $node } has a new key ({ $key }) in { $libraries }; peers that know it already: { $peers }, the others receive it from them
 rotated-refused = ! { $library } refuses: it knows this node under another key, or the old key is in dispute; an operator binds the new key with `chuan grant { $node } --library { $library } --node-key { $key }`
-rotated-grace = the old key stays valid for { $time }; back up the home's keys folder
+rotated-grace = the old key stays valid for { $time }; back up again: `chuan home backup FILE`
 
 ## `pull`.
 
@@ -265,6 +265,7 @@ xattrs-left-out = extended attributes of { $files } are left out; --xattrs takes
 unsettled = changed while they were read, and not taken as they are now: { $files }
 has-gaps = the release has gaps: { $items } could not be taken
 would-have-gaps = the release would have gaps: { $items } could not be taken
+changed-path = { $change }  { $path } ({ $class }), { $size }
 gap-stays = { $path } ({ $why }): stays as it was published
 gap-absent = { $path } ({ $why }): is not in the release
 
@@ -296,6 +297,7 @@ held-part = part
 class-names = { $names } ({ $number } not here)
 class-not-in-release = ! class { $class } is granted here, and the release has no such class
 class-stale = ! class { $class } was left out: the channel is older than it allows; name the release by its number to read it
+classes-every = all classes
 classes-all = all
 in-slot = in slot { $slot }
 
@@ -443,7 +445,7 @@ log-proved-by-file = proved unchanged: { $records }, by the given checkpoint
 log-proved-by-home = proved unchanged: { $records }, by this home's own checkpoint
 log-unproved = unproved from record { $from } on: { $records } in a valid chain, which may have been cut off or written anew
 log-torn = { $bytes } bytes at the end are incomplete; the next start cuts them off
-log-stronger-proof = the holder of this home could have written all of the log anew: for a stronger proof, take a checkpoint from a peer (`chuan audit checkpoint` there) and give it with --checkpoint
+log-stronger-proof = the holder of this home could have written all of the log anew: for a stronger proof, take a checkpoint from a peer (`chuan audit checkpoint NODE FILE` there) and give it with --checkpoint
 
 ## The ledger.
 
@@ -552,10 +554,33 @@ word-restore = restore
 word-verify = verify
 word-rebuild = rebuild
 word-look = look
+word-peer = not reached
+word-interrupted = interrupted
+word-gaps = gaps
+word-denied = refused
+word-usage = usage
+word-internal = internal
+word-stale = stale
+word-io = failed here
+word-corrupt = damaged
+word-invalid = invalid
+word-missing = nothing to send
+word-busy = busy
+word-full = no space here
+word-pins = pins
+word-checkpoint = checkpoint
+word-fresh = fresh
+word-succession = succession
+word-timekeeper = timekeeper
+word-root = root
+word-reclassified = reclassified
+word-removed = removed
+word-changed = changed
+word-added = added
 contradicted = ! { $channel } is contradicted: its publisher's key moved it to two releases at one time, so it stays; `chuan conflicts { $library }` shows them, and an operator settles it with `chuan channel set { $library } { $channel } { $library }@{ $release }`
 contradicted-stays = ! { $channel } is contradicted, and stays until an operator moves it: `chuan conflicts`
 state-contradicted = contradicted
-joined-already = this node made the ticket, and is a member of { $name } already; the ticket is not used: `chuan join` belongs on the other node
+joined-already = this node made the ticket, and is a member of { $name } already; the ticket is not used: run `chuan join` there, on the node that joins
 backup-unnoted = ! `chuan status` does not count this backup, since the home takes no writes: { $why }
 preview-leaves = ! channel { $channel } moves from { $before } to { $after }: it { $left }
 leaves-one = leaves release { $release }, which { $after } does not contain

@@ -13,9 +13,9 @@ interrupted-run-the-command-again-to = interrupted; run the command again to con
 
 ## node/api/src/spec.rs
 
-is-no-name-use-1-to = `{ $name }` is no { $what } name; use 1 to { $name_bytes } bytes of letters, digits, `-`, `_` and `.`, beginning with a letter or digit
+is-no-name-use-1-to = `{ $name }` is no { $w_what } name; use 1 to { $name_bytes } bytes of letters, digits, `-`, `_` and `.`, beginning with a letter or digit
 a-channel-could-not-be-told = a channel `{ $name }` could not be told from a release with this number or id; choose a name with a character that is not in 0-9 and a-f
-could-be-the-beginning-of-an = `{ $name }` could be the beginning of an id, and is no { $what } name; add another character than 0-9 and a-f
+could-be-the-beginning-of-an = `{ $name }` could be the beginning of an id, and is no { $w_what } name; add another character than 0-9 and a-f
 
 ## node/api/src/command/range.rs
 
@@ -83,7 +83,7 @@ the-node-cannot-redeem-a-ticket = the node cannot redeem a ticket now
 
 ## node/core/src/report.rs
 
-skipped = skipped: { $path }: { $why }
+skipped = skipped: { $path }: { $w_why }
 
 ## node/core/src/rotation.rs
 
@@ -273,7 +273,7 @@ slot = slot { $slot }
 a-statement = a { $other } statement
 makes-node-a-member-as = makes node { $body } { $node } a member, as { $body2 }
 it-proves-key = it proves key { $key }
-may-in = may { $body } in { $classes }
+may-in = may { $verbs } in { $classes }
 region = region: { $region }
 until = until: { $value }
 no-end = no end
@@ -300,7 +300,7 @@ class-7 = class { $slot }: { $row }
 class-no-row-any-more-it = class { $slot }: no row any more; it keeps everything
 fields-that-this-chuan-does-not = { $after } fields that this chuan does not know
 changes-nothing = changes nothing
-mirrors = { $mirror } mirrors
+mirrors = { $w_mirror } mirrors
 looked-for-every = looked for every { $span }
 priority = priority { $priority }
 whole-within-of-a-release = whole within { $span } of a release
@@ -351,7 +351,7 @@ the-option-delete-would-remove-the = the option `delete` would remove the files 
 the-option-delete-would-remove-the-2 = the option `delete` would remove the files of class `{ $class }`, as { $path }: this node was granted the class before, and has none of its content of this release; remove them by hand, or restore without that option
 not-restored = not restored: { $failed }: { $reason }
 is-not-a-folder-choose-another = { $dest } is not a folder; choose another name
-the-home-of-a-node-nothing = { $dest } { $how } the home of a node, { $home }: nothing is restored over keys and a store; choose another folder
+the-home-of-a-node-nothing = { $dest } { $w_how } the home of a node, { $home }: nothing is restored over keys and a store; choose another folder
 lies-in = lies in
 is-a-part-of = is a part of
 lies-in-a-part-of = lies in a part of
@@ -681,7 +681,7 @@ threshold = { $what } threshold{ $scope }: { $before } -> { $after }
 threshold-7 = { $what } threshold{ $scope }: { $after }
 removes-the-role-it-has-no = removes the { $what } role{ $scope }: it has no key left
 for-class = {" "}for class { $one }
-for-classes = {" "}for classes { $several }
+for-classes = {" "}for classes { $names }
 
 found-the-library = found the library { $v1 }?
 no-library-is-known-here-this-home = no library { $v1 } is known here; this home has { $v2 }
@@ -694,7 +694,7 @@ pins-one-statement-which-stays-effective-without = pins one statement, which sta
 pins-statements-which-stay-effective-without-their = pins { $v1 } statements, which stay effective without their signers' keys; { $v2 }
 is-no-longer-in-the-effective-history = `{ $v1 }` is no longer in the effective history of { $v2 }: the root no longer names the operator of that move; `chuan channel set { $v3 } { $v4 } { $v5 }` moves it there
 is-revoked-since-utc-admit-it-again = { $v1 } is revoked since { $v2 } UTC; admit it again with `chuan grant { $v3 }` with the option `library { $v4 }` and the option `all-classes` (or some classes)
-channel-leaves-which-does-not-contain = channel { $v1 } leaves { $v2 } { $v3 }, which { $v4 } does not contain
+channel-leaves-which-does-not-contain = channel { $v1 } leaves { $w_kind } { $v3 }, which { $v4 } does not contain
 channel-would-have-no-release-any-more = channel { $v1 } would have no release any more
 this-takes-rights-from = this takes rights from { $v1 }
 look-at-it-with-the-option-and = { $v1 }; look at it with the option `dry-run`, and confirm it with the option `yes`

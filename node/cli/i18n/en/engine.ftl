@@ -63,7 +63,7 @@ the-patterns-of = the patterns of { $name }: { $error }
 reading = reading { $name }
 is-longer-than-bytes = { $name } is longer than { $exclude_bytes } bytes
 is-not-utf-8-text-save = { $name } is not UTF-8 text: save it as UTF-8
-excluded-by = excluded by `{ $pattern }` ({ $name })
+excluded-by = excluded by `{ $pattern }` ({ $w_list })
 
 ## engine/src/ingest/mod.rs
 
@@ -106,7 +106,7 @@ its-content-cannot-be-listed = its content cannot be listed: { $error }
 it-was-deleted-meanwhile = it was deleted meanwhile
 rename-it-then-publish-again = { $error }: rename it, then publish again
 is-an-unfinished-file-of-a = { $name } is an unfinished file of a restore: publish the folder that was restored
-is-a-publish-a-folder-or = { $name } is a { $special }: publish a folder or a regular file
+is-a-publish-a-folder-or = { $name } is a { $w_special }: publish a folder or a regular file
 symbolic-link = symbolic link
 it-was-replaced-while-it-was = it was replaced while it was read
 special-file = special file

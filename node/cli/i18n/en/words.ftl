@@ -3,6 +3,9 @@
 
 ## Times and counts inside sentences.
 
+age-whole-minutes = { $n_minutes } min 0 s
+age-whole-hours = { $n_hours } h 0 min
+age-whole-days = { $n_days } d 0 h
 age-seconds = { $n_seconds } s
 age-minutes = { $n_minutes } min { $n_seconds } s
 age-hours = { $n_hours } h { $n_minutes } min
@@ -71,3 +74,47 @@ rights-pull = pull in { $classes }
 rights-watch = watch in { $classes }
 rights-both = pull,watch in { $classes }
 keys-threshold = { $n_threshold } of { $n_keys }
+setting-junk = junk
+setting-excludes = excludes
+with-path-beneath = { $reason } (1 path under it is not restored)
+with-paths-beneath = { $reason } ({ $n_paths } paths under it are not restored)
+index-needs = the index needs { $n_memory } MiB of memory and { $n_threads } threads; raise the limits of this process (ulimit -v, ulimit -u), or end other programs
+name-at = { $node } at { $addresses }
+offset-at = { $path } at { $n_offset }: { $what }
+place-at = { $path } at { $n_offset }
+in-process = process { $n_pid } ({ $doing })
+in-class-by = `{ $name }` by `{ $pattern }`
+verbs-of-statement = pull,watch
+ticket-for = ticket { $ticket } for { $nodes }
+policy-rows = { $library } sequence { $n_sequence }, { $n_rows } rows
+root-of-version = { $library } version { $n_version }
+key-after = { $node }: key { $new } after { $old }
+frame-cut-short = the frame is cut short
+frame-checksum = the frame fails its checksum
+frame-record-checksum = a record fails its checksum
+frame-header = the records do not match the frame's header
+frame-none = no frame begins here
+frame-missing = the frame before this one is missing
+frame-numbers = arrival numbers do not ascend
+object-damaged = { $object } is damaged here; pull the library again, and check the disk
+object-chunk = chunk { $id }
+object-page = page { $id }
+
+## Words: the values of the variables `w_…`, and `none`.
+
+none = none
+word-release = release
+word-releases = releases
+word-node = node
+word-channel = channel
+word-library = library
+word-class = class
+word-pipe = pipe
+word-socket = socket
+word-device = device
+word-junk = junk
+word-static = static
+word-incremental = incremental
+word-dynamic = dynamic
+word-is = is
+word-contains = contains

@@ -37,7 +37,7 @@ unit-day = 天
 yes = 是
 no = 否
 joint = ；
-both = { $files }和{ $folders }
+both = { $files }和 { $folders }
 class-content = { $files }，{ $size }
 standard-output = 标准输出
 problems-more = ! 另有 { $number } 处
@@ -115,12 +115,12 @@ serving = 节点 { $node } 正在 { $address } 上服务
 ## `invite`, `join`, `rotate`.
 
 ticket = { $library } 的票据，地址 { $addresses }，供 { $nodes }使用，{ $until } UTC 之前有效；持有票据者均可使用：
-ticket-private = ! 其他网络的节点连不上这些地址：请在 chuan.toml 的 `announce` 中写它们连得上的地址，或用 --address 给出
+ticket-private = ! 其他网络的节点连不上票据中的地址：请在 chuan.toml 的 `announce` 中写它们连得上的地址，或用 --address 给出
 joined = 已加入 { $name }（{ $library }），角色 { $role }，经由节点 { $node }（{ $address }）
 joined-next = 下一步：`chuan pull { $name }`
 rotated = 节点 { $node } 在 { $libraries }中有了新密钥（{ $key }）；已得知的其他节点：{ $peers } 个，其余节点由它们转告
 rotated-refused = ! { $library } 拒绝：它所知的本节点密钥不是这一把，或者旧密钥有争议；请操作员用 `chuan grant { $node } --library { $library } --node-key { $key }` 绑定新密钥
-rotated-grace = 旧密钥在 { $time }内仍然有效；请备份主目录的 keys 目录
+rotated-grace = 旧密钥在 { $time }内仍然有效；请重新备份：`chuan home backup FILE`
 
 ## `pull`.
 
@@ -181,6 +181,7 @@ xattrs-left-out = { $files }的扩展属性未收入；--xattrs 收入 `user` �
 unsettled = 读取时仍在变化，未按现在的样子收入：{ $files }
 has-gaps = 发布版本有缺漏：{ $items }取不到
 would-have-gaps = 发布版本将有缺漏：{ $items }取不到
+changed-path = { $change }  { $path }（{ $class }），{ $size }
 gap-stays = { $path }（{ $why }）：保持上次发布的样子
 gap-absent = { $path }（{ $why }）：不在发布版本里
 
@@ -212,6 +213,7 @@ held-part = 部分
 class-names = { $names }（{ $number } 个不在本地）
 class-not-in-release = ! 类别 { $class } 已授权给本节点，而发布版本中没有这个类别
 class-stale = ! 已略去类别 { $class }：频道比它所允许的更旧；要读取它，请用编号指定发布版本
+classes-every = 全部
 classes-all = 全部
 in-slot = （槽位 { $slot }）
 
@@ -344,7 +346,7 @@ offered-row = { $result } { $kind } { $statement }：{ $why }
 
 record-in = 库 { $library }
 record-by-node = 由节点 { $node }
-record-by-role = 由 { $role } { $key }
+record-by-role = 由{ $role } { $key }
 record-by-unknown = 由未知节点
 record-times = { $time }内 { $times }
 record-ending = { $ending }：{ $why }
@@ -359,7 +361,7 @@ log-proved-by-file = 已证明未经改动：{ $records }，凭所给的检查�
 log-proved-by-home = 已证明未经改动：{ $records }，凭本主目录自己的检查点
 log-unproved = 从记录 { $from } 起未证明：{ $records }的哈希链完好，但可能被截断或重新写过
 log-torn = 末尾 { $bytes } 字节不完整；下次启动会截掉
-log-stronger-proof = 持有本主目录者可以把日志全部重写：要更强的证明，请向其他节点取检查点（在那里执行 `chuan audit checkpoint`），再用 --checkpoint 给出
+log-stronger-proof = 持有本主目录者可以把日志全部重写：要更强的证明，请向其他节点取检查点（在那里执行 `chuan audit checkpoint NODE FILE`），再用 --checkpoint 给出
 
 ## The ledger.
 
@@ -468,14 +470,37 @@ word-restore = 还原
 word-verify = 校验
 word-rebuild = 重建
 word-look = 清点
+word-peer = 未连上
+word-interrupted = 中断
+word-gaps = 有缺漏
+word-denied = 被拒绝
+word-usage = 用法错误
+word-internal = 程序缺陷
+word-stale = 过旧
+word-io = 本机读写失败
+word-corrupt = 数据损坏
+word-invalid = 无效
+word-missing = 没有可发的
+word-busy = 被占用
+word-full = 本机空间不足
+word-pins = 钉住清单
+word-checkpoint = 检查点
+word-fresh = 新鲜度
+word-succession = 继任
+word-timekeeper = 时间见证者
+word-root = 根
+word-reclassified = 换类别
+word-removed = 消失
+word-changed = 改变
+word-added = 新增
 contradicted = ! { $channel } 有互相矛盾的声明：发布者的密钥把它同时移到了两个发布版本，所以它停在原处；`chuan conflicts { $library }` 列出两者，由操作员用 `chuan channel set { $library } { $channel } { $library }@{ $release }` 选定
 contradicted-stays = ! { $channel } 有互相矛盾的声明，在操作员移动它之前停在原处：见 `chuan conflicts`
 state-contradicted = 有矛盾
-joined-already = 票据由本节点签发，本节点已是 { $name } 的成员；票据没有用掉：请在另一个节点上执行 `chuan join`
+joined-already = 票据由本节点签发，本节点已是 { $name } 的成员；票据没有用掉：请到要加入的节点，在那里执行 `chuan join`
 backup-unnoted = ! 主目录无法写入，所以 `chuan status` 不计入这份备份：{ $why }
 preview-leaves = ! 频道 { $channel } 从 { $before } 移到 { $after }：{ $left }
-leaves-one = 放弃 { $after } 不包含的发布版本 { $release }
-leaves = 放弃 { $after } 不包含的发布版本 { $releases }
+leaves-one = 舍去不包含在 { $after } 中的发布版本 { $release }
+leaves = 舍去不包含在 { $after } 中的发布版本 { $releases }
 channel-leaves = ! 它{ $left }
 channel-moves-on = ! 发布者 { $publisher } 下次发布时会把 { $channel } 从 { $sequence } 继续移走；要停在那里，请执行 `chuan channel set { $library } { $channel } { $sequence } --no-follow`
 live-stays = live 停在 { $live }：它不跟随任何发布者；`chuan channel set { $name } live { $sequence }` 把它移过去，加上 `--follow` 则以后也随新的发布版本移动

@@ -13,9 +13,9 @@ interrupted-run-the-command-again-to = 已中断；再执行同一条命令即�
 
 ## node/api/src/spec.rs
 
-is-no-name-use-1-to = `{ $name }` 不能用作{ $what }名；请用 1 到 { $name_bytes } 字节的字母、数字、`-`、`_` 和 `.`，以字母或数字开头
+is-no-name-use-1-to = `{ $name }` 不能用作{ $w_what }名；请用 1 到 { $name_bytes } 字节的字母、数字、`-`、`_` 和 `.`，以字母或数字开头
 a-channel-could-not-be-told = 频道 `{ $name }` 会与编号或标识相同的发布版本混淆；请用含有 0-9 和 a-f 以外字符的名字
-could-be-the-beginning-of-an = `{ $name }` 可能是某个标识的开头，不能用作{ $what }名；请加上 0-9 和 a-f 以外的字符
+could-be-the-beginning-of-an = `{ $name }` 可能是某个标识的开头，不能用作{ $w_what }名；请加上 0-9 和 a-f 以外的字符
 
 ## node/api/src/command/range.rs
 
@@ -71,7 +71,7 @@ it-has-no-class-no-excludes = 其中没有 [[class]]，也没有 excludes 和 ju
 a-library-has-at-most-classes-7 = 一个库最多有 { $classes } 个类别
 class-is-there-twice = 类别 `{ $class }` 出现了两次
 excludes = excludes：{ $error }
-use-1-to-64-bytes-of = 请用 1 到 64 字节的可见字符，不含空白和 *?[]{ $text },/
+use-1-to-64-bytes-of = 请用 1 到 64 字节的可见字符，不含空白和 `*?[]{ $text },/`
 priority-use-1-to-255-a = priority：请用 1 到 255；大的优先
 regions = regions：{ $error }
 
@@ -83,7 +83,7 @@ the-node-cannot-redeem-a-ticket = 该节点此刻不能兑换票据
 
 ## node/core/src/report.rs
 
-skipped = 已跳过：{ $path }：{ $why }
+skipped = 已跳过：{ $path }（{ $w_why }）
 
 ## node/core/src/rotation.rs
 
@@ -229,7 +229,7 @@ setting-a-policy-needs-a-key = 设置策略需要密钥
 has-no-policy-every-class-keeps = { $library } 没有策略：每个类别全部保留；用 `chuan policy set { $library } FILE` 设置
 no-class-of-is-known-here = 本地不知道 { $library } 的类别 `{ $class }`（已知：{ $value }）；请用 `chuan publish --policy` 建立它，或在有它的节点上执行
 class-has-a-max-stale-and = 类别 `{ $name }` 有 max_stale，而根没有列出为新鲜度签名的时间见证者；请先用 `chuan root add-key FILE timekeeper KEY` 加上，再签名和应用
-class-wants-and-may-have-it = 类别 `{ $name }` 要求{ $counted_as }，而可以有它的只有 { $copies } 个（只计源站和镜像）；请用 `chuan grant` 授权更多节点
+class-wants-and-may-have-it = 类别 `{ $name }` 要求 { $counted_as }，而可以有它的只有 { $copies }（只计源站和镜像）；请用 `chuan grant` 授权更多节点
 whole-copy = 个完整副本
 whole-copies = 个完整副本
 class-wants-fewer-copies-than-it = 类别 `{ $name }` 要求的副本数少于它所列的地区数
@@ -273,7 +273,7 @@ slot = 槽位 { $slot }
 a-statement = { $other } 声明
 makes-node-a-member-as = 让节点 { $body } { $node } 成为成员，角色 { $body2 }
 it-proves-key = 它用密钥 { $key } 证明自己
-may-in = 权限 { $body }，{ $classes }
+may-in = 权限 { $verbs }，{ $classes }
 region = 地区：{ $region }
 until = 期限：{ $value }
 no-end = 没有期限
@@ -300,7 +300,7 @@ class-7 = 类别 { $slot }：{ $row }
 class-no-row-any-more-it = 类别 { $slot }：不再有设置；全部保留
 fields-that-this-chuan-does-not = 本版 chuan 不认识的 { $after } 个字段
 changes-nothing = 不改变任何东西
-mirrors = { $mirror } 镜像
+mirrors = { $w_mirror }镜像
 looked-for-every = 每 { $span } 查看一次新版本
 priority = 优先级 { $priority }
 whole-within-of-a-release = 发布之后 { $span } 内取齐
@@ -351,14 +351,14 @@ the-option-delete-would-remove-the = --delete 会删除类别 `{ $classes_stale 
 the-option-delete-would-remove-the-2 = --delete 会删除类别 `{ $class }` 的文件，例如 { $path }：这个类别以前授权给过本节点，而本地没有它在这个版本中的内容；请手工删除这些文件，或还原时不加这个选项
 not-restored = 未还原：{ $failed }：{ $reason }
 is-not-a-folder-choose-another = { $dest } 不是目录；请换一个名字
-the-home-of-a-node-nothing = { $dest } { $how }节点的主目录 { $home }：不会还原到密钥和存储之上；请换一个目录
+the-home-of-a-node-nothing = { $dest } { $w_how }节点的主目录 { $home }：不会还原到密钥和存储之上；请换一个目录
 lies-in = 位于
 is-a-part-of = 属于
-lies-in-a-part-of = 位于某个部分：
+lies-in-a-part-of = 所在的部分属于
 
 ## node/core/src/commands/status.rs
 
-one-lost-or-stolen-key-decides = 丢失或被盗一把密钥就能决定一切：见 docs/trust.md
+one-lost-or-stolen-key-decides = 丢失或被盗一把密钥就能决定一切：见 docs/trust.zh-CN.md
 the-root-should-have-been-renewed = 根应在 { $days }之前续期；一切照常
 
 ## node/core/src/context/store.rs
@@ -457,7 +457,7 @@ every-user-may-write-in-mode = 所有用户都可以写 { $root }（权限 { $mo
 
 copying-files-bytes-to-another-file = 正在复制 { $files } 个文件、{ $bytes } 字节到另一个文件系统
 the-home-at-has-moved-to = { $root } 的主目录已迁移到 { $to }
-is-an-unfinished-copy-of-the = { $root } 是 { $from } 的主目录未完成的副本；在那里向同一目录执行 `chuan home move` 即可完成迁移；如果那个主目录已不在，而这份副本是完整的，请删除 { $root }/{ $moving }
+is-an-unfinished-copy-of-the = { $root } 是 { $from } 的主目录未完成的副本；在那里执行 `chuan home move`，目标为同一目录，即可完成迁移；如果那个主目录已不在，而这份副本是完整的，请删除 { $root }/{ $moving }
 is-a-link-to-move-that = { $from } 是指向 { $target } 的链接；请用 --home 迁移那个目录，然后修改链接
 is-a-relative-link-to-which = { $path } 是指向 { $target } 的相对链接，在新目录里会指向别处；请改成绝对链接
 the-folder-of-does-not-exist = { $to } 的上级目录不存在；请先建立
@@ -516,7 +516,7 @@ a-statement-of-it-does-not = 它的一条声明无法解析：{ $error }
 ## node/core/src/library/lost.rs
 
 mended = { $found }；已修复
-the-ledger-has-lost-chuan-pull = 账本丢失了 { $place }；`chuan pull` 向其他节点索取；没有别的节点有这个库时，`chuan publish --force` 不顾它继续
+the-ledger-has-lost-chuan-pull = 账本有丢失（{ $place }）；`chuan pull` 向其他节点索取；没有别的节点有这个库时，`chuan publish --force` 不顾它继续
 library-is-left-out-chuan-pull = 库 { $library } 已略去：{ $reason }；`chuan pull { $library }` 向其他节点索取
 of-library-points-to-release-which = 库 { $at } 的 { $channel } 指向版本 { $at2 }，而本地不知道它；`chuan pull` 向其他节点索取
 continues-without-the-records-of-that = 不顾账本丢失的 { $library } 的记录，继续
@@ -561,7 +561,7 @@ several-releases-match-name-one-by = 有几个版本相符；请用标识指定�
 
 ## node/core/src/peers/address.rs
 
-is-not-an-address-to-listen = `{ $text }` 不是监听地址；请写 IP:端口，如 0.0.0.0:4040 或 [::]:4040
+is-not-an-address-to-listen = `{ $text }` 不是监听地址；请写 IP:PORT，如 0.0.0.0:4040 或 [::]:4040
 
 ## node/core/src/peers/mod.rs
 
@@ -681,7 +681,7 @@ threshold = { $what } 门限{ $scope }：{ $before } -> { $after }
 threshold-7 = { $what } 门限{ $scope }：{ $after }
 removes-the-role-it-has-no = 移除 { $what } 角色{ $scope }：它不再有密钥
 for-class = （类别 { $one }）
-for-classes = （类别 { $several }）
+for-classes = （类别 { $names }）
 
 found-the-library = 要新建库 { $v1 } 吗？
 no-library-is-known-here-this-home = 本地没有库 { $v1 }；本主目录有 { $v2 }
@@ -689,20 +689,20 @@ file-or-folder = 个文件或目录
 files-or-folders = 个文件或目录
 note-gave-of-root-in-to-the = 注意：已把 { $v2 } 中属于 root 的 { $v1 } 交给主目录的属主
 write-the-help = 写出帮助
-not-pinned-are-earlier-moves-of-channels = 不固定此前的频道移动和已被取代的授权：`chuan history` 会标出这些移动
-pins-one-statement-which-stays-effective-without = 固定一份声明，它不靠签署者的密钥也继续有效；{ $v1 }
-pins-statements-which-stay-effective-without-their = 固定 { $v1 } 份声明，它们不靠签署者的密钥也继续有效；{ $v2 }
+not-pinned-are-earlier-moves-of-channels = 不钉住此前的频道移动和已被取代的授权：`chuan history` 会标出这些移动
+pins-one-statement-which-stays-effective-without = 钉住 1 条声明，它不靠签署者的密钥也继续有效；{ $v1 }
+pins-statements-which-stay-effective-without-their = 钉住 { $v1 } 条声明，它们不靠签署者的密钥也继续有效；{ $v2 }
 is-no-longer-in-the-effective-history = `{ $v1 }` 已不在 { $v2 } 的有效历史中：根不再列出作出那次移动的操作员；`chuan channel set { $v3 } { $v4 } { $v5 }` 可以移过去
-is-revoked-since-utc-admit-it-again = { $v1 } 自 { $v2 } UTC 起已吊销；要重新接纳，请用 `chuan grant { $v3 }`，并给出选项 `library { $v4 }` 和选项 `all-classes`（或一些类别）
-channel-leaves-which-does-not-contain = 频道 { $v1 } 放弃 { $v4 } 不包含的 { $v2 } { $v3 }
+is-revoked-since-utc-admit-it-again = { $v1 } 自 { $v2 } UTC 起已吊销；要重新接纳，请用 `chuan grant { $v3 } --library { $v4 } --all-classes`（或一些类别）
+channel-leaves-which-does-not-contain = 频道 { $v1 } 将舍去不包含在 { $v4 } 中的{ $w_kind } { $v3 }
 channel-would-have-no-release-any-more = 频道 { $v1 } 将不再有发布版本
-this-takes-rights-from = 这会取走 { $v1 } 的权限
-look-at-it-with-the-option-and = { $v1 }；请用选项 `dry-run` 查看，用选项 `yes` 确认
-no-library-is-known-here-this-home-2 = 本地没有库 { $v1 }；本主目录有 { $v2 }。名字无误时，请给出选项 `found` 再建一个库
+this-takes-rights-from = 这会取走权限，涉及 { $v1 }
+look-at-it-with-the-option-and = { $v1 }；请用 `--dry-run` 查看，用 `--yes` 确认
+no-library-is-known-here-this-home-2 = 本地没有库 { $v1 }；本主目录有 { $v2 }。名字无误时，请用 `--found` 再建一个库
 the-keys-of-are-in-only-copies = { $v1 } 的密钥只在 { $v2 } 中：请用 `chuan home backup FILE` 复制到另一个磁盘
-has-nothing-to-publish-give-the-option = { $v1 } 没有可发布的内容；要建空库 { $v2 }，请给出选项 `allow-empty`
-the-key-of-this-node-was-replaced = 本节点的密钥已更换，而票据只以第一把密钥接纳新节点；请在有 { $v1 } 操作员密钥的机器上执行 `chuan grant { $v2 }`，给出选项 `library { $v3 }`、选项 `node-key { $v4 }` 和选项 `all-classes`（或一些类别），再在那里执行 `chuan statements export { $v5 } FILE`；在这里执行 `chuan statements import FILE`，再执行 `chuan pull { $v6 }` 并给出选项 `from HOST:PORT`
-the-ticket-has-no-address-at-which = 票据中没有能连上节点的地址；请索取新的票据：`chuan invite` 并给出选项 `address HOST:PORT`
+has-nothing-to-publish-give-the-option = { $v1 } 没有可发布的内容；要建空库 { $v2 }，请用 `--allow-empty`
+the-key-of-this-node-was-replaced = 本节点的密钥已更换，而票据只以第一把密钥接纳新节点；请在有 { $v1 } 操作员密钥的机器上执行 `chuan grant { $v2 } --library { $v3 } --node-key { $v4 } --all-classes`（或一些类别），并在那里执行 `chuan statements export { $v5 } FILE`；在这里执行 `chuan statements import FILE`，再执行 `chuan pull { $v6 } --from HOST:PORT`
+the-ticket-has-no-address-at-which = 票据中没有能连上节点的地址；请索取新的票据：`chuan invite --address HOST:PORT`
 the-index-was-rebuilt-damaged = 索引已重建；{ $v1 } 已损坏
 the-disk-of-is-full = { $v1 } 所在的磁盘已满
 waiting-for-no-answer-yet = 正在等待 { $v1 }：还没有应答
@@ -711,7 +711,7 @@ run-the-command-as-that-user-or = { $v1 }；请以该用户或 root 执行命令
 or-chuan-listen-listen-is-not-an = { $v1 }（或 CHUAN_LISTEN）：listen：`{ $v2 }` 不是可监听的地址；请写 IP:PORT，例如 0.0.0.0:4040 或 [::]:4040
 has-other-files-such-as-a-home = { $v1 } 里有别的文件，例如 `{ $v2 }`：主目录要独占一个目录；请用空目录或新目录，例如 { $v3 }
 is-a-link-and-its-target-is = { $v1 } 是链接，而它的目标现在不存在；请挂载磁盘，或改正链接
-is-not-a-folder-give-the-folder = { $v1 } 不是目录；请用选项 `home` 给出主目录
+is-not-a-folder-give-the-folder = { $v1 } 不是目录；请用 `--home` 给出主目录
 give-the-files-of-root-in-to = 把 { $v1 } 中属于 root 的文件交给用户 { $v2 }
 is-a-link-which-is-not-followed = { $v1 } 是链接，不会跟随；请删除它，它会重新建立
 is-not-used-give-it-and-the = 没有使用 { $v1 }：{ $v2 }；请用 `chown` 把它和 { $v3 } 的其余部分交给同一个用户，或者删除它
@@ -720,13 +720,13 @@ release-of-is-not-held-here-fetches = { $v2 } 的发布版本 { $v1 } 不在本�
 encode-the-answers-of-peers = 编码其他节点的应答：{ $v1 }
 encode-silent-peers = 编码没有应答的节点：{ $v1 }
 no-file-is-in-class-none-matches = 类别 `{ $v1 }` 中没有文件：没有一个匹配它的 `paths`
-the-data-of-release-is-not-held = 发布版本 { $v1 } 的数据已不在本地，{ $v2 } 各类别的路径也随之不在：请用选项 `policy` 给出
+the-data-of-release-is-not-held = 发布版本 { $v1 } 的数据已不在本地，{ $v2 } 各类别的路径也随之不在：请用 `--policy` 给出
 the-data-of-release-is-not-held-2 = 发布版本 { $v1 } 的数据不在本地：请先用 `chuan pull { $v2 }` 从其他成员取来，再发布；`--force` 不用它也发布，并重新读取全部内容
-the-data-of-release-is-not-held-3 = 发布版本 { $v1 } 的数据已不在本地：将重新读取全部内容，并归入类别 `default`，除非选项 `policy` 规定了别的类别
-the-library-has-in-a-folder-name = 库的目录中已有 { $v1 }：请用选项 { $v2 } 写明文件在库中的路径，放在顶层则用选项 `as { $v3 }`
-is-a-folder-which-becomes-the-content = { $v1 } 是目录，它会成为库的内容；选项 `as` 只用于单个文件
+the-data-of-release-is-not-held-3 = 发布版本 { $v1 } 的数据已不在本地：将重新读取全部内容，并归入类别 `default`，除非 `--policy` 规定了别的类别
+the-library-has-in-a-folder-name = 库的目录中已有 { $v1 }：请用 { $v2 } 写明文件在库中的路径，放在顶层则用 `--as { $v3 }`
+is-a-folder-which-becomes-the-content = { $v1 } 是目录，它会成为库的内容；`--as` 只用于单个文件
 no-peer-of-is-known-and-this = { $v1 } 没有已知的节点，这个用户在这里也没有其密钥签过什么的记录：如果另一个主目录也用这把密钥发布，两者会互相矛盾
-the-publisher-s-key-of-this-home = 本主目录的发布者密钥在这台机器上签过的 { $v1 } 发布版本与本主目录所有的不同：它是另一个主目录的副本，或从备份恢复；请从那个主目录发布，或把它的声明带到这里（`chuan statements import`）；选项 `force` 照样发布，并与它们矛盾
+the-publisher-s-key-of-this-home = 本主目录的发布者密钥在这台机器上签过的 { $v1 } 发布版本与本主目录所有的不同：它是另一个主目录的副本，或从备份恢复；请从那个主目录发布，或把它的声明带到这里（`chuan statements import`）；`--force` 照样发布，并与它们矛盾
 a-dial-failed = 连接失败：{ $v1 }
 a-source-that-answered-has-no-connection = 已应答的源没有连接
 a-source-that-is-not-in-the = 连接了不在顺序中的源

@@ -63,7 +63,7 @@ the-patterns-of = { $name } 的模式：{ $error }
 reading = 读取 { $name }
 is-longer-than-bytes = { $name } 超过 { $exclude_bytes } 字节
 is-not-utf-8-text-save = { $name } 不是 UTF-8 文本：请存为 UTF-8
-excluded-by = 被 `{ $pattern }` 排除（{ $name }）
+excluded-by = 被 `{ $pattern }` 排除，列表：{ $w_list }
 
 ## engine/src/ingest/mod.rs
 
@@ -106,7 +106,7 @@ its-content-cannot-be-listed = 无法列出它的内容：{ $error }
 it-was-deleted-meanwhile = 它在其间被删除
 rename-it-then-publish-again = { $error }：请改名，再发布
 is-an-unfinished-file-of-a = { $name } 是还原未完成的文件：请发布还原出的目录
-is-a-publish-a-folder-or = { $name } 是{ $special }：请发布目录或普通文件
+is-a-publish-a-folder-or = { $name } 是{ $w_special }：请发布目录或普通文件
 symbolic-link = 符号链接
 it-was-replaced-while-it-was = 它在读取时被替换
 special-file = 特殊文件

@@ -7,7 +7,7 @@ it-does-not-read-the-hello = 它不读取招呼消息
 tls-gives-no-keying-material-connect = TLS 没有给出密钥材料；请重新连接
 an-answer-had-no-end = 应答没有结束标记
 the-peer-no-longer-accepts-this = 对方不再承认本节点是成员；下一次请求会说明原因
-it-gave-up-answering = 它放弃了应答
+it-gave-up-answering = 它不再应答
 it-has-sent-nothing-or-almost = 它在一分钟内什么也没发，或几乎没发
 its-answer-ended-early = 它的应答提前结束
 

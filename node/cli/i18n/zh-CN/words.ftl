@@ -3,6 +3,9 @@
 
 ## Times and counts inside sentences.
 
+age-whole-minutes = { $n_minutes } 分钟
+age-whole-hours = { $n_hours } 小时
+age-whole-days = { $n_days } 天
 age-seconds = { $n_seconds } 秒
 age-minutes = { $n_minutes } 分 { $n_seconds } 秒
 age-hours = { $n_hours } 小时 { $n_minutes } 分
@@ -71,3 +74,47 @@ rights-pull = pull，{ $classes }
 rights-watch = watch，{ $classes }
 rights-both = pull、watch，{ $classes }
 keys-threshold = { $n_keys } 取 { $n_threshold }
+setting-junk = junk
+setting-excludes = excludes
+with-path-beneath = { $reason }（其下 1 个路径未还原）
+with-paths-beneath = { $reason }（其下 { $n_paths } 个路径未还原）
+index-needs = 索引需要 { $n_memory } MiB 内存和 { $n_threads } 个线程；请调高这个进程的限制（ulimit -v、ulimit -u），或结束别的程序
+name-at = { $node }（{ $addresses }）
+offset-at = { $path } 偏移 { $n_offset } 处：{ $what }
+place-at = { $path } 偏移 { $n_offset } 处
+in-process = 进程 { $n_pid }（{ $doing }）
+in-class-by = `{ $name }`（按 `{ $pattern }`）
+verbs-of-statement = pull、watch
+ticket-for = 票据 { $ticket }，供 { $nodes }使用
+policy-rows = { $library } 序号 { $n_sequence }，{ $n_rows } 行
+root-of-version = { $library } 版本 { $n_version }
+key-after = { $node }：密钥 { $new } 接替 { $old }
+frame-cut-short = 记录帧不完整
+frame-checksum = 记录帧的校验和不对
+frame-record-checksum = 一条记录的校验和不对
+frame-header = 记录与帧头不符
+frame-none = 这里不是记录帧的开头
+frame-missing = 这一记录帧之前的那一帧缺失
+frame-numbers = 到达编号没有递增
+object-damaged = { $object }在本地已损坏；请重新拉取该库，并检查磁盘
+object-chunk = 数据块 { $id }
+object-page = 页 { $id }
+
+## Words.
+
+none = 无
+word-release = 发布版本
+word-releases = 发布版本
+word-node = 节点
+word-channel = 频道
+word-library = 库
+word-class = 类别
+word-pipe = 管道
+word-socket = 套接字
+word-device = 设备
+word-junk = 系统垃圾文件
+word-static = 静态
+word-incremental = 增量
+word-dynamic = 动态
+word-is = 就是
+word-contains = 包含

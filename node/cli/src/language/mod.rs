@@ -129,7 +129,12 @@ fn with_units(duration: &str) -> String {
         "d" => text!("unit-day"),
         number => number.to_owned(),
     };
-    duration.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    let mut words: Vec<String> = duration.split(' ').map(word).collect();
+    // In Chinese, as in the sentences of the catalogue, "5 minutes 0 seconds" is "5 minutes".
+    if is_chinese() && words.len() > 2 && words.get(words.len() - 2).is_some_and(|number| number == "0") {
+        words.truncate(words.len() - 2);
+    }
+    words.join(" ")
 }
 
 /// A failure for people: the word for an error, and its text. In Chinese a text without a translation follows
@@ -163,6 +168,12 @@ fn exit_word(exit: Exit) -> String {
         Exit::Gaps => text!("exit-gaps"),
         Exit::Interrupted => text!("exit-interrupted"),
     }
+}
+
+/// Items of one cell of a table, or of one right: `a,b,c`.
+pub(super) fn together<T: AsRef<str>>(items: &[T]) -> String {
+    let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+    items.join(if is_chinese() { "、" } else { "," })
 }
 
 /// Items in a row: `a, b, c`.

@@ -1,6 +1,7 @@
 //! The catalogues of both languages are complete, and have nothing more: texts of this program, sentences of
 //! all crates, the help.
 
+mod chinese;
 mod scan;
 
 use std::{
@@ -290,7 +291,7 @@ fn sentences_are_translated_with_the_sentences_in_them() {
             "not permitted: the node was revoked; an operator can grant it access again",
             "无权：该节点已被吊销；操作员可以重新授权",
         ),
-        ("corrupt data: page ab: forged tree page", "数据损坏：page ab: forged tree page"),
+        ("corrupt data: page ab: forged tree page", "数据损坏：页 ab：forged tree page"),
         ("/h/x.seg: the footer is damaged", "/h/x.seg：段尾已损坏"),
         (
             "the ticket expired 3 hours ago; ask for a new one with `chuan invite`",
@@ -305,6 +306,25 @@ fn sentences_are_translated_with_the_sentences_in_them() {
         (
             "cannot reach node ab at 127.0.0.1:4040: no answer; check that it runs (`chuan serve` there) and that UDP gets through",
             "连不上节点 ab（127.0.0.1:4040）：没有应答；请检查它是否在运行（在那里执行 `chuan serve`），UDP 是否放行",
+        ),
+        (
+            "not restored: a: a file or link that this restore did not write is in the way of a folder: move it away, or restore with the option `delete` (4 paths under it are not restored)",
+            "未还原：a：一个不是由这次还原写入的文件或链接，占着目录的位置：请把它移开，或用 --delete 还原（其下 4 个路径未还原）",
+        ),
+        (
+            "class films: static mirrors; looked for every 5 min 0 s; copies in cn, eu; the newest 10 versions, and those of 90 d 0 h, are kept",
+            "类别 films：静态镜像；每 5 分钟查看一次新版本；副本在 cn、eu；保留最新的 10 个版本，以及 90 天之内的版本",
+        ),
+        (
+            "waiting for mirror-3 at 127.0.0.1:4040, localhost:4040: no answer yet",
+            "正在等待 mirror-3（127.0.0.1:4040、localhost:4040）：还没有应答",
+        ),
+        ("/h/1.seg at 27: the record does not match its id", "/h/1.seg 偏移 27 处：记录与它的标识不符"),
+        ("skipped: pipe: pipe", "已跳过：pipe（管道）"),
+        ("/h is in use by process 7 (serve)", "/h 正被进程 7（serve）使用"),
+        (
+            "no library `films` here (known: none); join it with a ticket, or found it with `chuan publish`",
+            "本地没有库 `films`（已知：无）；请用票据加入，或用 `chuan publish` 建立",
         ),
     ] {
         assert_eq!(sentences::chinese(english).as_deref(), Some(chinese));

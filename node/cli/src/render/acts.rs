@@ -150,5 +150,6 @@ fn left(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()> {
     if shown.left.is_empty() {
         return Ok(());
     }
-    say!(out, "policy-left", settings = listed(&shown.left))
+    let left: Vec<_> = shown.left.iter().map(|setting| translated(setting)).collect();
+    say!(out, "policy-left", settings = listed(&left))
 }

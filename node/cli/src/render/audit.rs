@@ -1,6 +1,9 @@
 //! The audit log as text. Records need no escaping for a terminal: their format allows no control characters.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use chuan_api::{
     human::time,
@@ -11,7 +14,10 @@ use super::{counted, short, span, translated, word};
 use crate::{say, text};
 
 pub(super) fn record(out: &mut impl Write, record: &AuditRecord) -> io::Result<()> {
-    let AuditRecord { index, verb, subject, why, .. } = record;
+    let AuditRecord { index, verb, why, .. } = record;
+    // The subject of a revocation ends with its reason, which an operator wrote.
+    let subject =
+        if verb == "revoke" { Cow::Borrowed(record.subject.as_str()) } else { translated(&record.subject) };
     write!(out, "{index:>6}  {}  {verb:<11}  {subject}", time(record.time_ms))?;
     if let Some(library) = &record.library {
         write!(out, "  {}", text!("record-in", library = short(library)))?;
@@ -20,7 +26,7 @@ pub(super) fn record(out: &mut impl Write, record: &AuditRecord) -> io::Result<(
         AuditActor::Node => {}
         AuditActor::Peer { node, .. } => write!(out, "  {}", text!("record-by-node", node = short(node)))?,
         AuditActor::Role { key, role } => {
-            write!(out, "  {}", text!("record-by-role", role = role, key = short(key)))?;
+            write!(out, "  {}", text!("record-by-role", role = word(role), key = short(key)))?;
         }
         AuditActor::Nobody => write!(out, "  {}", text!("record-by-unknown"))?,
     }

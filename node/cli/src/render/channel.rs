@@ -152,7 +152,14 @@ pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result
     for conflict in &list.conflicts {
         let state = if conflict.settled { text!("conflict-settled") } else { text!("conflict-open") };
         let (library, subject) = (&conflict.library_name, translated(&conflict.subject));
-        say!(out, "conflict", state = state, library = library, subject = subject, kind = conflict.kind)?;
+        say!(
+            out,
+            "conflict",
+            state = state,
+            library = library,
+            subject = subject,
+            kind = word(&conflict.kind)
+        )?;
         writeln!(out, "      {}", translated(&conflict.advice))?;
         for proof in &conflict.statements {
             let signers: Vec<_> = proof.signers.iter().map(|key| short(key)).collect();

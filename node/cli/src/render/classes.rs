@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use chuan_api::outcome::ClassRow;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Align, bytes, counted, pad};
+use super::{Align, bytes, counted, pad, together};
 use crate::{say, text};
 
 /// One line per class, if there are several.
@@ -42,7 +42,7 @@ pub(super) fn stale(out: &mut impl Write, classes: &[String]) -> io::Result<()> 
 
 /// The classes of a channel's release in a table.
 pub(super) fn names(classes: &[String], absent: u64) -> String {
-    let names = classes.join(",");
+    let names = together(classes);
     match absent {
         0 => names,
         absent => text!("class-names", names = names, number = absent),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use chuan_api::outcome::{Announcer, Asked, Lag};
 
-use super::{listed, short, translated};
+use super::{listed, short, translated, word};
 use crate::{language::age, say, text};
 
 /// The newest announcement and the answers; nothing if the channel is up to date here.
@@ -86,7 +86,10 @@ fn answer(asked: &Asked, ago: &dyn Fn(i64) -> String) -> String {
         ("brought", _) => text!("asked-sent", release = holds),
         ("behind", true) => text!("asked-announces", release = holds),
         ("behind", false) => text!("asked-has", release = holds),
-        (code, _) => translated(asked.message.as_deref().unwrap_or(code)).into_owned(),
+        (code, _) => match &asked.message {
+            Some(message) => translated(message).into_owned(),
+            None => word(code),
+        },
     };
     let ago = ago(asked.at_ms);
     match &asked.address {

@@ -8,10 +8,17 @@ use chuan_api::{
 };
 
 use super::{classes, counted, home, lag, listed, short, span, translated, word};
-use crate::{say, text};
+use crate::{
+    say,
+    table::{Align, pad},
+    text,
+};
 
 /// Most items of a list that are named.
 const NAMED: usize = 20;
+
+/// The columns of the word for a change.
+const CHANGE: usize = 12;
 
 /// From when on the time is shown in which a publish waited for peers.
 const SLOW_SECONDS: f64 = 1.0;
@@ -145,7 +152,12 @@ fn changes(out: &mut impl Write, published: &Published) -> io::Result<()> {
             Some(old) => format!("{old} -> {}", row.class),
             None => row.class.clone(),
         };
-        writeln!(out, "  {:<12}  {} ({class}), {size}", row.change, row.path.escape_debug())?;
+        let (change, path) = (pad(&word(&row.change), CHANGE, Align::Left), row.path.escape_debug());
+        writeln!(
+            out,
+            "  {}",
+            text!("changed-path", change = change, path = path, class = class, size = size)
+        )?;
     }
     more(out, published.changes.len(), published.changes_total)
 }

@@ -10,7 +10,7 @@ use chuan_api::{
     },
 };
 
-use super::{acts, counted, listed, short, translated, wide_field, word, write_table};
+use super::{acts, counted, listed, short, together, translated, wide_field, word, write_table};
 use crate::{
     flags::theirs,
     say,
@@ -117,7 +117,7 @@ pub(super) fn offered(out: &mut impl Write, offered: &Offered) -> io::Result<()>
             out,
             "offered-row",
             result = word(&row.result),
-            kind = row.kind,
+            kind = word(&row.kind),
             statement = short(&row.statement),
             why = translated(&row.reason)
         )?;
@@ -146,7 +146,7 @@ pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()>
             word(&row.state),
             row.role.clone(),
             row.region.clone(),
-            row.verbs.clone(),
+            together(&row.verbs.split(',').collect::<Vec<_>>()),
             classes(row),
             if row.expires_ms == 0 { String::new() } else { time(row.expires_ms) },
             word(&row.by),
@@ -191,7 +191,10 @@ fn node_role(role: &str) -> String {
 }
 
 fn rights(row: &MemberRow) -> String {
-    let (name, role, verbs, region) = (&row.name, node_role(&row.role), &row.verbs, &row.region);
+    let every = row.classes == [ALL_CLASSES];
+    let classes = |row| if every { text!("classes-every") } else { classes(row) };
+    let (name, role, region) = (&row.name, node_role(&row.role), &row.region);
+    let verbs = together(&row.verbs.split(',').collect::<Vec<_>>());
     match region.is_empty() {
         true => text!("rights", name = name, role = role, verbs = verbs, classes = classes(row)),
         false => {
@@ -205,6 +208,6 @@ fn classes(row: &MemberRow) -> String {
     match (row.verbs.as_str(), row.classes.as_slice()) {
         ("", _) => String::new(),
         (_, [all]) if all == ALL_CLASSES => text!("classes-all"),
-        (_, classes) => classes.join(","),
+        (_, classes) => together(classes),
     }
 }

@@ -393,7 +393,8 @@ mod tests {
     /// Symptom: a pull from a wrong address blamed a known node, which was well and elsewhere.
     #[test]
     fn an_address_of_which_nothing_is_known_has_no_name() {
-        let sources = named(&Peers::default(), &Library::new(LibraryId::from_bytes([1; 32])), "192.0.2.1:9").unwrap();
+        let sources =
+            named(&Peers::default(), &Library::new(LibraryId::from_bytes([1; 32])), "192.0.2.1:9").unwrap();
         let [source] = &sources[..] else { panic!("{sources:?}") };
         assert!(source.any_node && !source.is_known());
         assert_eq!(source.place(), "192.0.2.1:9");

@@ -134,7 +134,7 @@ const CALLS: [&str; 20] = [
 pub(super) const GAP: char = '\0';
 
 /// The root of the repository.
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
