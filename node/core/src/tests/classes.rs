@@ -282,7 +282,7 @@ async fn a_pull_counts_what_every_source_sent() {
     let near = limited.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
     let library = origin.library_service().named("films").unwrap();
     for (node, address) in [(&origin, &address), (&limited, &near)] {
-        mirror.peers().record_dial(&node.id(), "", &[address.clone()], &library.id()).unwrap();
+        mirror.peers().record_dial(&node.id(), "", std::slice::from_ref(address), &library.id()).unwrap();
     }
     let order = mirror.sources_of(&library, "live").unwrap();
     assert_eq!(order.first().map(|source| source.node), Some(limited.id()));
