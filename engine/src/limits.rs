@@ -194,7 +194,9 @@ pub const RATED_SUBJECTS: usize = 4096;
 /// Bytes of the reason of a revocation at most.
 pub const REASON_BYTES: usize = 256;
 /// How long an old node key may remain valid after its succession, in ms, at most: thirty days.
-pub const GRACE_MS: u64 = 30 * 24 * 3600 * 1000;
+pub const GRACE_MS: u64 = GRACE_DAYS * 24 * 3600 * 1000;
+/// The same in days.
+pub const GRACE_DAYS: u64 = 30;
 /// Statements that a root pins although it no longer names their signers, at most.
 pub const PINS: usize = 1024;
 /// Pin lists that a root names, at most.

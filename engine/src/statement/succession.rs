@@ -7,7 +7,7 @@
 use crate::{
     error::{Error, Result},
     id::NodeId,
-    limits::GRACE_MS,
+    limits::{GRACE_DAYS, GRACE_MS},
     statement::{Body, PublicKey, Statement, wire::Reader},
 };
 
@@ -88,7 +88,7 @@ impl Succession {
             return Err(Error::Invalid("a key cannot succeed itself".into()));
         }
         if self.grace_ms > GRACE_MS {
-            return Err(Error::Invalid(format!("an old key stays good for at most {GRACE_MS} ms")));
+            return Err(Error::Invalid(format!("an old key stays good for at most {GRACE_DAYS} days")));
         }
         Ok(())
     }

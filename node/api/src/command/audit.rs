@@ -22,7 +22,7 @@ pub struct Audit {
 pub enum AuditVerb {
     /// List the last records
     Tail(Tail),
-    /// List all records, or show one with everything in it
+    /// List all records, or show one
     Show(Show),
     /// Check that no record was altered, as far as checkpoints reach
     Verify(Verify),

@@ -258,7 +258,7 @@ the-member-statement-is-signed-by = the member statement is signed by no redeeme
 ## engine/src/statement/succession.rs
 
 a-key-cannot-succeed-itself = a key cannot succeed itself
-an-old-key-stays-good-for = an old key stays good for at most { $grace_ms } ms
+an-old-key-stays-good-for = an old key stays good for at most { $n_days } days
 
 ## engine/src/statement/ticket.rs
 

@@ -258,7 +258,7 @@ the-member-statement-is-signed-by = 成员声明没有票据的兑换节点签�
 ## engine/src/statement/succession.rs
 
 a-key-cannot-succeed-itself = 密钥不能继任自己
-an-old-key-stays-good-for = 旧密钥最多再有效 { $grace_ms } 毫秒
+an-old-key-stays-good-for = 旧密钥最多再有效 { $n_days } 天
 
 ## engine/src/statement/ticket.rs
 
