@@ -21,7 +21,7 @@ pub(crate) struct Layout {
     dir: PathBuf,
 }
 
-/// Makes a directory that only its owner may enter, whatever the umask is, and those above it that are missing.
+/// Makes a directory that only its owner may enter, whatever the umask is. Makes missing ones above it, too.
 pub(crate) fn make_private(dir: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| Error::io(format!("make {}", dir.display()), error))

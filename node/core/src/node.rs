@@ -111,7 +111,7 @@ impl Node {
 
     /// Begins to follow: from now on the node fetches new releases by itself, and keeps folders equal to them
     /// as `chuan.toml` says. A mirror follows every library of which it is a member, an origin or edge those
-    /// that `[[follow]]` names. What fails is tried again; the log tells of it. Idempotent; ends with
+    /// that `[[follow]]` names. A fetch that fails is tried again; the log tells of it. Idempotent; ends with
     /// [`Node::close`].
     pub fn follow(&self) {
         follow::start(&self.0.services);
