@@ -268,11 +268,8 @@ async fn bring(
 /// Refuses a folder with items that no restore of this home wrote: bringing it to a release would remove
 /// them. Blocks.
 fn check_folder(records: &Path, folder: &Path) -> Result<()> {
-    let mut items = match fs::read_dir(folder) {
-        Ok(items) => items,
-        // The restore makes the folder, or reports why it cannot.
-        Err(_) => return Ok(()),
-    };
+    // The restore makes the folder, or reports why it cannot.
+    let Ok(mut items) = fs::read_dir(folder) else { return Ok(()) };
     if items.next().is_none() || has_record(records, folder)? {
         return Ok(());
     }

@@ -429,9 +429,9 @@ region-7 = { $path }：region：{ $error }
 announce = { $path }：announce：{ $error }
 into-of-is-the-folder-of-another = `{ $library }` 的 `into` 是另一个库的目录；每个库要有自己的目录
 into-of-is-relative = `{ $library }` 的 `into` 是 { $path }，它相对于工作目录；请写从 / 开始的完整路径
-a-library-is-followed-twice = `{ $library }` 出现了两次；请只保留一个 [[follow]] 表
-a-table-follow-names-no-library = 有一个 [[follow]] 表没有写明库；请加上 library = "NAME"
-settings-follow = { $path }：follow：{ $v1 }
+a-library-is-followed-twice = `{ $library }` 出现了两次；请只保留一个 `[[follow]]` 表
+a-table-follow-names-no-library = 有一个 `[[follow]]` 表没有写明库；请加上 `library = "NAME"`
+settings-follow = { $path }：`follow`：{ $v1 }
 
 ## node/core/src/follow.rs
 

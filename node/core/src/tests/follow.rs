@@ -57,13 +57,14 @@ async fn a_mirror_that_serves_fetches_what_is_published() {
     }
     // A newcomer is complete although the origin is gone.
     let late = ticket(&origin).await;
-    mirror.library_service().named("films").unwrap();
     let newcomer = place.node("newcomer").await;
     newcomer.serve(Some("127.0.0.1:0")).await.unwrap();
     newcomer.join(late).await.unwrap();
     until("the mirror knows the newcomer", || films(&mirror).member(&newcomer.id()).is_some()).await;
-    until("the newcomer knows the mirror", || {
-        newcomer.sources_of(&films(&newcomer), LIVE).unwrap().iter().any(|source| source.node == mirror.id())
+    let is_mirror = |source: &Source| source.node == mirror.id() && !source.addresses.is_empty();
+    until("the newcomer knows the release and the mirror", || {
+        let library = films(&newcomer);
+        library.channel(LIVE).is_some() && newcomer.sources_of(&library, LIVE).unwrap().iter().any(is_mirror)
     })
     .await;
     let newest = here(&origin);
