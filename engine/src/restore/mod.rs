@@ -330,25 +330,12 @@ impl<S: PageSource + ?Sized> Selection<'_, S> {
 /// The files of the destination's record, which is named after the destination's canonical path.
 fn record_files(restore: &Restore, is_there: bool) -> Result<Option<Files>> {
     let Some(records) = restore.records.as_ref().filter(|_| is_there) else { return Ok(None) };
-    record_of(records, &restore.dest).map(Some)
-}
-
-/// The files of the record of the folder `dest`.
-fn record_of(records: &Path, dest: &Path) -> Result<Files> {
+    let dest = &restore.dest;
     let folder = dest
         .canonicalize()
         .map_err(|error| Error::io(format!("resolving the destination {}", dest.display()), error))?;
     let folder = folder.as_os_str().as_bytes();
-    Files::at(&records.join(ChunkId::of(folder).to_string()), folder)
-}
-
-/// Whether a restore with these `records` has written to the folder `dest`, which must exist. Blocks.
-///
-/// # Errors
-///
-/// The path of the folder cannot be resolved, or is too long.
-pub fn has_record(records: &Path, dest: &Path) -> Result<bool> {
-    Ok(record_of(records, dest)?.exists())
+    Files::at(&records.join(ChunkId::of(folder).to_string()), folder).map(Some)
 }
 
 /// Refuses a destination that is, or lies in, a home or a protected folder.

@@ -310,11 +310,6 @@ impl Files {
         })
     }
 
-    /// Whether a restore has left entries, also one that was killed.
-    pub(super) fn exists(&self) -> bool {
-        self.record.exists() || self.part.exists()
-    }
-
     /// The entries that the last restore left. After a killed restore: its own entries up to the path that it
     /// reached, and the entries of the record before it after that path.
     pub(super) fn read(&self) -> impl Iterator<Item = Remembered> + use<> {

@@ -66,10 +66,9 @@ pub enum NodeEvent {
         /// Duration in milliseconds.
         took_ms: u64,
     },
-    /// A followed library could not be fetched, or its folder could not be brought to the release that is
-    /// here. It is tried again; sent once for each reason.
+    /// A followed library could not be fetched. It is tried again; sent once for each reason.
     NotFollowed {
-        /// The library.
+        /// The library; its name in the settings where that is the reason.
         library: String,
         /// The reason, and the remedy.
         reason: String,

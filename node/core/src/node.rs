@@ -109,8 +109,8 @@ impl Node {
         self.0.stop_commands();
     }
 
-    /// Begins to follow: from now on the node fetches new releases by itself, and keeps folders equal to them
-    /// as `chuan.toml` says. A mirror follows every library of which it is a member, an origin or edge those
+    /// Begins to follow: from now on the node fetches new releases by itself.
+    /// A mirror follows every library of which it is a member, an origin or edge those
     /// that `[[follow]]` names. A fetch that fails is tried again; the log tells of it. Idempotent; ends with
     /// [`Node::close`].
     pub fn follow(&self) {

@@ -427,16 +427,11 @@ is-not-a-complete-backup-of = { $path } is not a complete backup of a chuan home
 
 region-7 = { $path }: region: { $error }
 announce = { $path }: announce: { $error }
-into-of-is-the-folder-of-another = `into` of `{ $library }` is the folder of another library; each library needs a folder of its own
-into-of-is-relative = `into` of `{ $library }` is { $path }, which is relative to a working folder; write the whole path, from /
 a-library-is-followed-twice = `{ $library }` is there twice; keep one table [[follow]] of it
 a-table-follow-names-no-library = a table [[follow]] names no library; add library = "NAME"
+a-pull-failed = a pull failed: { $v1 }
 settings-follow = { $path }: follow: { $v1 }
 
-## node/core/src/follow.rs
-
-is-not-empty-and-no-restore = { $folder } is not empty, and no restore has written it; the setting `into` removes what a release does not have: empty the folder, name another one, or restore into it first
-items-of-could-not-be-written-to = { $n_items } items of { $library } could not be written to { $dest }
 
 ## node/core/src/home/lag.rs
 

@@ -427,16 +427,11 @@ is-not-a-complete-backup-of = { $path } 不是完整的主目录备份；请用�
 
 region-7 = { $path }：region：{ $error }
 announce = { $path }：announce：{ $error }
-into-of-is-the-folder-of-another = `{ $library }` 的 `into` 是另一个库的目录；每个库要有自己的目录
-into-of-is-relative = `{ $library }` 的 `into` 是 { $path }，它相对于工作目录；请写从 / 开始的完整路径
 a-library-is-followed-twice = `{ $library }` 出现了两次；请只保留一个 `[[follow]]` 表
 a-table-follow-names-no-library = 有一个 `[[follow]]` 表没有写明库；请加上 `library = "NAME"`
+a-pull-failed = 一次拉取失败：{ $v1 }
 settings-follow = { $path }：`follow`：{ $v1 }
 
-## node/core/src/follow.rs
-
-is-not-empty-and-no-restore = { $folder } 不为空，而且不是由还原写成的；设置 `into` 会删除发布版本中没有的内容：请清空该目录，换一个目录，或者先还原到它
-items-of-could-not-be-written-to = { $library } 有 { $n_items } 项没能写到 { $dest }
 
 ## node/core/src/home/lag.rs
 

@@ -1,12 +1,7 @@
 //! `chuan.toml`: the settings of a node. Read at each start, and by a serving node at SIGHUP; `CHUAN_…`
 //! variables override it. Written once, by `init`.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
 use chuan_engine::statement::{Region, check_reachable};
 use figment::{
@@ -50,7 +45,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
     /// Libraries that are fetched while the node serves, without a command. A mirror follows every library of
-    /// which it is a member, and needs this only for the folder.
+    /// which it is a member, and needs none of these.
     pub follow: Vec<Follow>,
     /// Settings for single peers, by their name or id.
     pub peer: BTreeMap<String, Peer>,
@@ -62,9 +57,6 @@ pub struct Config {
 pub struct Follow {
     /// The library, by its name or id.
     pub library: String,
-    /// A folder that is kept equal to `live`. Files that the release does not have are removed from it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub into: Option<PathBuf>,
 }
 
 /// The settings for a peer.
@@ -154,25 +146,13 @@ impl Config {
 
     fn check_follow(&self) -> Result<()> {
         for (at, follow) in self.follow.iter().enumerate() {
-            let Follow { library, into } = follow;
+            let library = &follow.library;
             if library.is_empty() {
                 return Err(Failure::invalid("a table [[follow]] names no library; add library = \"NAME\""));
             }
             if self.follow.iter().take(at).any(|before| before.library == *library) {
                 return Err(Failure::invalid(format!(
                     "`{library}` is there twice; keep one table [[follow]] of it"
-                )));
-            }
-            if let Some(into) = into.as_ref().filter(|into| !into.is_absolute()) {
-                return Err(Failure::invalid(format!(
-                    "`into` of `{library}` is {}, which is relative to a working folder; write the whole path, from /",
-                    into.display()
-                )));
-            }
-            let is_taken = |before: &Follow| into.is_some() && before.into == *into;
-            if self.follow.iter().take(at).any(is_taken) {
-                return Err(Failure::invalid(format!(
-                    "`into` of `{library}` is the folder of another library; each library needs a folder of its own"
                 )));
             }
         }
@@ -220,10 +200,9 @@ impl Config {
              packing = \"auto\"\n\
              \n\
              # A serving mirror fetches the releases of all its libraries by itself; an origin or edge fetches those of the libraries\n\
-             # that such tables name. `into` keeps a folder equal to `live`: files that the release does not have are removed from it.\n\
+             # that such tables name, each by its name or id.\n\
              # [[follow]]\n\
-             # library = \"films\"\n\
-             # into = \"/srv/films\"\n",
+             # library = \"films\"\n",
             role.as_str()
         );
         file::write_atomic(path, text.as_bytes(), 0o644)
@@ -284,10 +263,9 @@ mod tests {
             "name = \"x\"\nlisten = \"0.0.0.0:40400000\"",
             "name = \"x\"\nrole = \"king\"",
             "name = \"x\"\nregion = \"EU\"",
-            "name = \"x\"\n[[follow]]\ninto = \"/srv/films\"",
-            "name = \"x\"\n[[follow]]\nlibrary = \"films\"\ninto = \"films\"",
+            "name = \"x\"\n[[follow]]",
+            "name = \"x\"\n[[follow]]\nlibrary = \"films\"\ninto = \"/srv/films\"",
             "name = \"x\"\n[[follow]]\nlibrary = \"films\"\n[[follow]]\nlibrary = \"films\"",
-            "name = \"x\"\n[[follow]]\nlibrary = \"a\"\ninto = \"/s\"\n[[follow]]\nlibrary = \"b\"\ninto = \"/s\"",
             "name = ",
         ] {
             std::fs::write(&path, text).unwrap();

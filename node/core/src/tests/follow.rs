@@ -1,26 +1,20 @@
 //! Nodes that follow a library: no command pulls.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use chuan_api::node_event::{NodeEvent, Stamped};
 use chuan_engine::id::StatementId;
 
 use super::{
     mesh::{films, until},
     *,
 };
-use crate::{
-    context::{EventStream, Next},
-    follow::look,
-    spec::LIVE,
-};
+use crate::{follow::look, spec::LIVE};
 
 /// Adds a table `[[follow]]` of `films` to the settings of a node.
-async fn follow(node: &Node, into: Option<&Path>) {
+async fn follow(node: &Node) {
     let path = node.home().root().join("chuan.toml");
-    let into = into.map(|into| format!("into = {:?}\n", into.to_str().unwrap())).unwrap_or_default();
     let settings = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{settings}[[follow]]\nlibrary = \"films\"\n{into}")).unwrap();
+    fs::write(&path, format!("{settings}[[follow]]\nlibrary = \"films\"\n")).unwrap();
     assert_eq!(node.reload().await.unwrap(), ["follow"]);
 }
 
@@ -74,61 +68,15 @@ async fn a_mirror_that_serves_fetches_what_is_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_is_kept_equal_to_the_library() {
-    let place = Place::new();
-    place.write("old.srt", "old");
-    let origin = place.origin().await;
-    let mirror = follower(&place, &origin, "mirror", Role::Mirror).await;
-    let into = place.path("into");
-    follow(&mirror, Some(&into)).await;
-    let has =
-        |name: &str, content: &str| fs::read_to_string(into.join(name)).is_ok_and(|text| text == content);
-    until("the folder has the first release", || has("a.mp4", "one") && has("old.srt", "old")).await;
-    place.write("a.mp4", "two");
-    fs::remove_file(place.path("films").join("old.srt")).unwrap();
-    publish_and_wait(&place, &origin, &mirror).await;
-    until("the folder has the second release", || has("a.mp4", "two") && !into.join("old.srt").exists())
-        .await;
-}
-
-/// Waits for the event that a library could not be followed. Returns the reason.
-async fn failure(events: &mut EventStream) -> String {
-    loop {
-        match events.next().await.unwrap() {
-            Next::Event(Stamped { event: NodeEvent::NotFollowed { reason, .. }, .. }) => return reason,
-            Next::Event(_) | Next::Missed(_) => {}
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_with_files_of_the_user_is_not_touched() {
-    let place = Place::new();
-    let origin = place.origin().await;
-    let mirror = follower(&place, &origin, "mirror", Role::Mirror).await;
-    let into = place.path("into");
-    fs::create_dir(&into).unwrap();
-    fs::write(into.join("mine"), "mine").unwrap();
-    let mut events = mirror.events();
-    follow(&mirror, Some(&into)).await;
-    let reason = failure(&mut events).await;
-    assert!(reason.contains("is not empty") && reason.contains("name another"), "{reason}");
-    assert_eq!(fs::read_dir(&into).unwrap().count(), 1);
-    // It is tried again: the folder is used once it is empty.
-    fs::remove_file(into.join("mine")).unwrap();
-    until("the folder has the release", || into.join("a.mp4").exists()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_edge_follows_what_its_settings_name() {
     let place = Place::new();
     let origin = place.origin().await;
     let edge = follower(&place, &origin, "edge", Role::Edge).await;
-    assert!(look(edge.services()).unwrap().is_empty());
+    assert!(look(edge.services()).followed.is_empty());
     assert_eq!(here(&edge), None);
-    follow(&edge, None).await;
+    follow(&edge).await;
     until("the release is here", || here(&edge).is_some()).await;
-    assert_eq!(look(edge.services()).unwrap().len(), 1);
+    assert_eq!(look(edge.services()).followed.len(), 1);
     // The origin is no mirror, and follows nothing.
     assert!(here(&origin).is_some());
 }
