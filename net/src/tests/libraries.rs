@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -134,12 +134,23 @@ async fn a_membership_that_ends_ends_the_answers_of_its_library_only() {
     let origin = Origin::start(Endless::new());
     let connection = connect(&origin, 0).await;
     let (mut one, mut two) = (pull(&connection, library(1)).await, pull(&connection, library(2)).await);
+    // Both are read all the time: an answer that is not read uses up the window that both share.
+    let is_over = Arc::new(AtomicBool::new(false));
+    let reading = tokio::spawn({
+        let is_over = Arc::clone(&is_over);
+        async move {
+            while !is_over.load(Ordering::SeqCst) {
+                assert_chunks(&mut two, 1).await;
+            }
+            two
+        }
+    });
     assert_chunks(&mut one, 1).await;
-    assert_chunks(&mut two, 1).await;
-
     origin.host.revoke(library(1));
     let ended = connection.broken(end_of(&mut one).await);
     assert!(is_denied(&ended), "{ended:?}");
+    is_over.store(true, Ordering::SeqCst);
+    let mut two = reading.await.expect("goes on");
     assert_chunks(&mut two, 200).await;
 
     origin.host.revoke(library(2));
