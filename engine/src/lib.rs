@@ -7,9 +7,8 @@
 //! In data-flow order: [`chunk`] cuts bytes, [`id`] hashes them to ids, [`manifest`] arranges the ids in
 //! Merkle trees, [`statement`] lets keys sign a manifest, [`store`] is the interface to the storage of all
 //! this, [`segment`] is its format on disk, [`sync`] transfers it between nodes, [`restore`] and [`verify`]
-//! read it back. [`schedule`] chooses when a node fetches
-//! releases. In addition, [`ledger`] is the format in which a home stores statements and refs, and
-//! [`audit`] is the format of a node's audit log.
+//! read it back, [`schedule`] chooses when a node fetches releases. In addition, [`ledger`] is the format in
+//! which a home stores statements and refs, and [`audit`] is the format of a node's audit log.
 
 pub mod audit;
 pub mod chunk;
