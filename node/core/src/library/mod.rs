@@ -30,7 +30,7 @@ use bytes::Bytes;
 use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
     id::{LibraryId, StatementId},
-    statement::{Accepted, Body, Library, Rates, Statement, StatementKind},
+    statement::{Accepted, Body, Library, PublicKey, Rates, Statement, StatementKind},
     store::Record,
     sync::takeable::takeable,
 };
@@ -48,6 +48,7 @@ use crate::{
     context::Context,
     exit::{Failure, Result},
     outcome::StatementsHeard,
+    signed_record::Evidence,
 };
 
 /// The outcome of offering each of several statements.
@@ -340,6 +341,21 @@ impl LibraryService {
         })?;
         self.get(id).into_iter().for_each(|library| self.context.signed_record.after_write(&library));
         Ok(outcomes)
+    }
+
+    /// Whether a library has every statement that `publisher` has signed on this machine. No statement is
+    /// written meanwhile, so the record and the library belong together. Blocks.
+    pub(crate) fn evidence(&self, id: &LibraryId, publisher: &PublicKey) -> Evidence {
+        let _writer = self.lock();
+        let library = self.get(id).unwrap_or_else(|| Arc::new(Library::new(*id)));
+        self.context.signed_record.evidence(&library, publisher)
+    }
+
+    /// Records that a library has all that `publisher` has signed: peers were asked and know no more, or the
+    /// operator decided so. No statement is written meanwhile. Blocks.
+    pub(crate) fn trust_own(&self, id: &LibraryId, publisher: &PublicKey) {
+        let _writer = self.lock();
+        self.get(id).into_iter().for_each(|library| self.context.signed_record.trust(&library, publisher));
     }
 
     /// Stores the statements of a pull, whose signatures were verified by it. Durable when it returns. Moves

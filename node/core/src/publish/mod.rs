@@ -56,7 +56,7 @@ pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job)
             match (is_forced, known) {
                 (true, Some(library)) if !is_dry_run => {
                     services.library.go_on_without_lost(&library, &job)?;
-                    services.context.signed_record.trust(&library, first(&publishers(&options)?)?);
+                    services.library.trust_own(&library.id(), first(&publishers(&options)?)?);
                 }
                 (true, _) => {}
                 (false, known) => {

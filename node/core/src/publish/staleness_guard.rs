@@ -45,8 +45,8 @@ pub(super) async fn check(
             }
             services.library.follow_channels(&id, &|_| false)?;
             check_current(&services.library, &id)?;
-            if let Some(library) = services.library.get(&id).filter(|_| is_shown) {
-                services.context.signed_record.trust(&library, &publisher);
+            if is_shown {
+                services.library.trust_own(&id, &publisher);
             }
             Ok(())
         })
@@ -63,13 +63,13 @@ async fn vouch(
     known: usize,
     job: &Job,
 ) -> Result<bool> {
-    let (shown, publisher) = (Arc::clone(library), *publisher);
+    let (id, publisher) = (library.id(), *publisher);
     let evidence = services
         .blocking(move |services| {
-            let evidence = services.context.signed_record.evidence(&shown, &publisher);
+            let evidence = services.library.evidence(&id, &publisher);
             if known == 0 && evidence == Evidence::Different {
                 // A damaged ledger has a cause and a remedy of its own.
-                services.library.check_not_lost(Some(&shown.id()))?;
+                services.library.check_not_lost(Some(&id))?;
             }
             Ok(evidence)
         })
