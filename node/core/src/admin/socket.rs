@@ -31,7 +31,8 @@ pub(crate) fn bind(run_dir: &Path) -> Result<UnixListener> {
     UnixListener::bind(&path).map_err(failed)
 }
 
-/// Connects to the socket in `run_dir`. `None` if no process listens there.
+/// Connects to the socket in `run_dir`. `None` if no process listens there, or if the listener ends before it
+/// accepts the connection.
 pub(crate) async fn connect(run_dir: &Path) -> Result<Option<UnixStream>> {
     let failed = |error| Failure::io(format!("connect to {}", run_dir.join(NAME).display()), error);
     let dir = open_dir(run_dir).map_err(failed)?;
@@ -40,11 +41,15 @@ pub(crate) async fn connect(run_dir: &Path) -> Result<Option<UnixStream>> {
             check_peer(&stream).map_err(failed)?;
             Ok(Some(stream))
         }
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            Ok(None)
-        }
+        Err(error) if is_absent(error.kind()) => Ok(None),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Whether a connection failed as it does without a listener, or with one that ends or is overloaded.
+fn is_absent(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound, WouldBlock};
+    matches!(kind, NotFound | ConnectionRefused | ConnectionReset | WouldBlock)
 }
 
 /// Fails unless the process at the other end runs as this user, or as root.
