@@ -195,7 +195,8 @@ fn an_exclude_list_of_another_kind_is_followed_or_is_a_gap() {
     let files = library.files();
     assert_eq!(
         files.iter().filter(|path| !path.starts_with("lists")).collect::<Vec<_>>(),
-        ["linked/film.mkv"]
+        ["linked/film.mkv"],
+        "{tally:?}"
     );
     super::gap_tests::check_gaps(
         &tally.gaps,
