@@ -11,7 +11,8 @@ use std::{
 
 use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
-    id::LibraryId,
+    id::{LibraryId, StatementId},
+    limits::FOLLOW_RETRY_LONGEST,
     schedule::{Pace, Track},
     statement::Library,
 };
@@ -26,6 +27,7 @@ use crate::{
     context::Stage,
     exit::{Exit, Failure, Result},
     job::{Cancel, Job},
+    library::holdings::Held,
     limits::FOLLOW_PULLS,
     pull,
     services::Services,
@@ -39,6 +41,9 @@ pub(crate) struct Followed {
     pace: Pace,
     /// When the newest release was announced, if it is not here.
     announced_ms: Option<i64>,
+    /// Where the newest release is here without some of its classes: the statements that grant this node its
+    /// classes. A node learns the name of a class only with its content, so it asks once after each change.
+    grants: Option<BTreeSet<StatementId>>,
 }
 
 /// The followed libraries, and why others are not, by library.
@@ -55,12 +60,22 @@ struct Follower {
     /// The time of each announcement, as it was noted and as it is used: a clock that was wrong, here or at
     /// the publisher, may have noted one in the future.
     announced: BTreeMap<LibraryId, (i64, i64)>,
+    /// The grants with which the last complete pull of a library began.
+    asked: BTreeMap<LibraryId, BTreeSet<StatementId>>,
     /// The last failure of a library: it is logged once.
     failed: BTreeMap<String, String>,
-    running: Vec<(Id, LibraryId)>,
+    running: Vec<Running>,
     /// Whether everything that was announced is here after a pull.
     pulls: JoinSet<Result<bool>>,
     cancel: Cancel,
+}
+
+/// A pull under way.
+struct Running {
+    task: Id,
+    library: LibraryId,
+    /// The grants with which it began.
+    grants: Option<BTreeSet<StatementId>>,
 }
 
 /// Follows libraries until [`Stage::Admin`] stops: a pull under way is cancelled then, and continues at the
@@ -74,6 +89,7 @@ pub(crate) fn start(services: &Arc<Services>) {
         services: Arc::clone(services),
         tracks: BTreeMap::new(),
         announced: BTreeMap::new(),
+        asked: BTreeMap::new(),
         failed: BTreeMap::new(),
         running: Vec::new(),
         pulls: JoinSet::new(),
@@ -115,24 +131,37 @@ impl Follower {
     fn begin_due(&mut self, looked: Looked) -> Option<Duration> {
         let now_ms = self.services.context.now_ms();
         let Looked { mut followed, failed } = looked;
+        // A library that could not be looked at is tried again without a change, too.
+        let retry_ms = now_ms.saturating_add(i64::try_from(FOLLOW_RETRY_LONGEST).unwrap_or(i64::MAX));
+        let mut next: Option<i64> = (!failed.is_empty()).then_some(retry_ms);
         failed.into_iter().for_each(|(library, failure)| self.fail(library, &failure));
         let ids: BTreeSet<_> = followed.iter().map(|one| one.id).collect();
         self.tracks.retain(|id, _| ids.contains(id));
         self.announced.retain(|id, _| ids.contains(id));
+        self.asked.retain(|id, _| ids.contains(id));
         followed.sort_by_key(|one| std::cmp::Reverse(one.pace.priority));
-        let mut next: Option<i64> = None;
-        for one in followed {
-            let announced_ms = one.announced_ms.map(|noted| {
+        for mut one in followed {
+            let mut announced_ms = one.announced_ms.map(|noted| {
                 let used = self.announced.entry(one.id).or_insert((noted, noted.min(now_ms)));
                 if used.0 != noted {
                     *used = (noted, noted.min(now_ms));
                 }
                 used.1
             });
+            if announced_ms.is_none()
+                && one.grants.is_some()
+                && one.grants.as_ref() != self.asked.get(&one.id)
+            {
+                // The release may have been announced long ago, and no interval delays what is granted now.
+                announced_ms = Some(0);
+                one.pace = Pace { priority: one.pace.priority, ..Pace::default() };
+            }
             let track = self.tracks.entry(one.id).or_default();
             track.announced(announced_ms);
             let Some(due) = track.due_ms(&one.pace) else { continue };
-            if self.running.iter().any(|(_, id)| *id == one.id) || self.running.len() >= FOLLOW_PULLS {
+            if self.running.iter().any(|running| running.library == one.id)
+                || self.running.len() >= FOLLOW_PULLS
+            {
                 // The end of a pull leads here again.
                 continue;
             }
@@ -146,7 +175,7 @@ impl Follower {
                 let pulled = pull::pull(&services, options, &job).await?;
                 Ok(pulled.lag.behind == 0)
             });
-            self.running.push((pulling.id(), one.id));
+            self.running.push(Running { task: pulling.id(), library: one.id, grants: one.grants });
         }
         next.map(|next| Duration::from_millis(next.saturating_sub(now_ms).unsigned_abs()))
     }
@@ -156,12 +185,15 @@ impl Follower {
             Ok((task, result)) => (task, result),
             Err(error) => (error.id(), Err(Failure::internal(format!("a pull failed: {error}")))),
         };
-        let Some(at) = self.running.iter().position(|(id, _)| *id == task) else { return };
-        let (_, id) = self.running.swap_remove(at);
+        let Some(at) = self.running.iter().position(|running| running.task == task) else { return };
+        let Running { library: id, grants, .. } = self.running.swap_remove(at);
         let context = &self.services.context;
         let is_done = matches!(result, Ok(true));
         let random = context.randomness.number().unwrap_or_default();
         self.tracks.entry(id).or_default().ended(context.now_ms(), is_done, random);
+        if let Some(grants) = grants.filter(|_| is_done) {
+            self.asked.insert(id, grants);
+        }
         match result {
             Ok(true) => drop(self.failed.remove(&id.to_string())),
             // No source has the release yet.
@@ -213,20 +245,28 @@ pub(crate) fn look(services: &Services) -> Looked {
 fn look_at(services: &Services, library: &Library) -> Result<Followed> {
     let lag = services.library.lags.of(library, LIVE)?;
     let announced = lag.announced.filter(|_| lag.behind > 0);
+    // Where the classes cannot be read, a pull fetches what is missing.
+    let held = held(services, library).unwrap_or_default();
+    let lacks = held.as_ref().is_some_and(|held| !held.absent.is_empty());
+    let me = services.context.me();
     Ok(Followed {
         id: library.id(),
-        // Where the classes cannot be read, a pull fetches what is missing.
-        pace: pace(services, library).unwrap_or_default(),
+        pace: pace(library, held.as_ref()),
         announced_ms: announced.map(|announced| announced.heard_ms.unwrap_or(announced.time_ms)),
+        grants: lacks.then(|| library.grants(&me).map(|grant| grant.statement.id()).collect()),
     })
+}
+
+/// The classes of the release that is here.
+fn held(services: &Services, library: &Library) -> Result<Option<Held>> {
+    let Some(release) = services.library.here(library, LIVE)? else { return Ok(None) };
+    Ok(Some(services.library.holdings.held(library, &release.body.manifest)?))
 }
 
 /// The pace of a library: that of its classes in the release that is here. Before the first release is here,
 /// it is fetched at once.
-fn pace(services: &Services, library: &Library) -> Result<Pace> {
-    let here = services.library.here(library, LIVE)?;
-    let Some((release, policy)) = here.zip(library.policy()) else { return Ok(Pace::default()) };
-    let held = services.library.holdings.held(library, &release.body.manifest)?;
+fn pace(library: &Library, held: Option<&Held>) -> Pace {
+    let Some((held, policy)) = held.zip(library.policy()) else { return Pace::default() };
     let slots: BTreeSet<u8> = held.classes.iter().map(|class| class.header.slot).collect();
-    Ok(Pace::of(slots.iter().map(|slot| policy.classes.get(slot))))
+    Pace::of(slots.iter().map(|slot| policy.classes.get(slot)))
 }

@@ -44,7 +44,7 @@ pub(crate) struct Class {
 }
 
 /// The classes of a manifest on this node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
     /// Classes that are granted to this node, and others that are whole here, ascending by slot.
     pub(crate) classes: Vec<Class>,

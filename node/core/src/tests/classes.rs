@@ -11,7 +11,7 @@ use crate::{
     outcome::{ChannelStatus, Row},
 };
 
-const POLICY: &str = r#"
+pub(super) const POLICY: &str = r#"
 [[class]]
 name = "masters"
 paths = ["masters/**"]
@@ -24,7 +24,7 @@ paths = ["trailers/**"]
 
 impl Place {
     /// Publishes with this text as the file of class rules.
-    async fn publish_classes(&self, node: &Node, policy: &str) -> Result<Published> {
+    pub(super) async fn publish_classes(&self, node: &Node, policy: &str) -> Result<Published> {
         std::fs::write(self.path("policy.toml"), policy).unwrap();
         let options = Publish {
             source: self.path("films"),
@@ -62,7 +62,7 @@ fn admit(origin: &Node, node: &Node, classes: &[&str]) {
 }
 
 /// Grants `node` only these `classes`, and gives the statement to both nodes.
-fn grant(origin: &Node, node: &Node, classes: &[&str]) {
+pub(super) fn grant(origin: &Node, node: &Node, classes: &[&str]) {
     let library = origin.library_service().named("films").unwrap();
     let keys = Keyring::of_home(origin.home().clone()).role_keys(&library, RoleKind::Operator).unwrap();
     let body = Member {

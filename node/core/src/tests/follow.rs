@@ -5,6 +5,7 @@ use std::fs;
 use chuan_engine::id::StatementId;
 
 use super::{
+    classes::{POLICY, grant},
     mesh::{films, until},
     *,
 };
@@ -79,4 +80,33 @@ async fn an_edge_follows_what_its_settings_name() {
     assert_eq!(look(edge.services()).followed.len(), 1);
     // The origin is no mirror, and follows nothing.
     assert!(here(&origin).is_some());
+}
+
+/// Symptom: a class that was granted to a mirror came only with the next release.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_that_is_granted_later_is_fetched_at_once() {
+    let place = Place::new();
+    for name in ["masters/a.mov", "trailers/a.mp4", "readme"] {
+        place.write(name, name);
+    }
+    let origin = place.node("origin").await;
+    place.publish_classes(&origin, POLICY).await.unwrap();
+    origin.serve(Some("127.0.0.1:0")).await.unwrap();
+    let options = Invite { classes: vec!["trailers".into()], ..Invite::default() };
+    let ticket = Join { ticket: origin.invite(options).await.unwrap().ticket, ..Join::default() };
+    let mirror = Node::init(place.path("mirror"), Some("mirror"), Role::Mirror).await.unwrap();
+    mirror.serve(Some("127.0.0.1:0")).await.unwrap();
+    mirror.join(ticket).await.unwrap();
+    mirror.follow();
+    let classes = |mirror: &Node| {
+        let library = films(mirror);
+        let here = mirror.library_service().here(&library, LIVE).unwrap();
+        here.map(|release| {
+            mirror.library_service().holdings.held(&library, &release.body.manifest).unwrap().classes.len()
+        })
+    };
+    until("the granted class is here", || classes(&mirror) == Some(1)).await;
+    // The rows of `masters` ask for one fetch a day.
+    grant(&origin, &mirror, &["trailers", "masters"]);
+    until("the added class is here", || classes(&mirror) == Some(2)).await;
 }
