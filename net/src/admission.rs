@@ -1,10 +1,13 @@
-//! Admission of a first datagram: a pure decision from the current load. The source address of the datagram
-//! may be forged until its sender has proved it.
+//! Admission: pure decisions from the current load. The source address of a first datagram may be forged
+//! until its sender has proved it. Of the members, no library takes the places of another one.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
     time::Duration,
 };
+
+use chuan_engine::{id::LibraryId, statement::PublicKey};
 
 use crate::limits;
 
@@ -34,9 +37,7 @@ pub(crate) struct Load {
     pub(crate) proved_at_site: usize,
     /// For how long the oldest of these is under way.
     pub(crate) oldest_at_site: Duration,
-    /// Handshakes and sessions.
-    pub(crate) all: usize,
-    /// The same from the datagram's site.
+    /// Handshakes and sessions from the datagram's site.
     pub(crate) at_site: usize,
 }
 
@@ -58,10 +59,53 @@ impl Load {
         if is_busy && !proved {
             return Verdict::Prove;
         }
-        if self.all >= limits::CONNECTIONS || self.at_site >= limits::CONNECTIONS_PER_ADDRESS {
+        if self.at_site >= limits::CONNECTIONS_PER_ADDRESS {
             return Verdict::Refuse;
         }
         if is_site_full { Verdict::Replace } else { Verdict::Admit }
+    }
+}
+
+/// The key of a member, and the libraries here of which it is one.
+pub(crate) type Membership = (PublicKey, Vec<LibraryId>);
+
+/// The sessions of members, from the oldest to the newest.
+pub(crate) struct Crowd<'a> {
+    sessions: &'a [Membership],
+    by_library: BTreeMap<LibraryId, usize>,
+}
+
+impl<'a> Crowd<'a> {
+    pub(crate) fn of(sessions: &'a [Membership]) -> Self {
+        let mut by_library: BTreeMap<_, usize> = BTreeMap::new();
+        let libraries = sessions.iter().flat_map(|(_, libraries)| libraries);
+        libraries.for_each(|library| *by_library.entry(*library).or_default() += 1);
+        Self { sessions, by_library }
+    }
+
+    /// The position of the session that gives its place to a newcomer where all places are taken: the
+    /// greediest one, if its library has at least two sessions more than that of the newcomer. So no two
+    /// members of one library end each other's sessions.
+    pub(crate) fn gives_way_to(&self, newcomer: &[LibraryId]) -> Option<usize> {
+        let (most, at) = self.greediest()?;
+        (most > self.least(newcomer)? + 1).then_some(at)
+    }
+
+    /// The position of the newest session of the greediest key in the library with the most sessions, and the
+    /// number of these.
+    pub(crate) fn greediest(&self) -> Option<(usize, usize)> {
+        let mut by_key: BTreeMap<_, usize> = BTreeMap::new();
+        self.sessions.iter().for_each(|(key, _)| *by_key.entry(key).or_default() += 1);
+        let greed = |(at, (key, libraries)): (usize, &Membership)| {
+            Some((self.least(libraries)?, by_key.get(key).copied()?, at))
+        };
+        let (most, _, at) = self.sessions.iter().enumerate().filter_map(greed).max()?;
+        Some((most, at))
+    }
+
+    /// Of some libraries, the number of sessions of that with the fewest: a member of several counts there.
+    fn least(&self, libraries: &[LibraryId]) -> Option<usize> {
+        libraries.iter().map(|library| self.by_library.get(library).copied().unwrap_or(0)).min()
     }
 }
 
@@ -76,8 +120,10 @@ pub(crate) fn site(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use chuan_engine::statement::Key;
+
     use super::*;
-    use crate::limits::{CONNECTIONS, CONNECTIONS_PER_ADDRESS, HALF_OPEN, HALF_OPEN_PER_ADDRESS};
+    use crate::limits::{CONNECTIONS_PER_ADDRESS, HALF_OPEN, HALF_OPEN_PER_ADDRESS};
 
     /// Symptom: one address that began handshakes and never completed them kept all other addresses from
     /// connecting. Cause: one address could have as many handshakes under way as all addresses together.
@@ -95,8 +141,6 @@ mod tests {
         assert_eq!(proved.decide(true), Verdict::Ignore);
         let stalled = Load { oldest_at_site: limits::HANDSHAKE_PATIENCE, ..proved };
         assert_eq!((stalled.decide(true), stalled.decide(false)), (Verdict::Replace, Verdict::Prove));
-        // No room in all is no room for it.
-        assert_eq!(Load { all: CONNECTIONS, ..stalled }.decide(true), Verdict::Refuse);
         assert_eq!(Load { half_open: HALF_OPEN, ..stalled }.decide(true), Verdict::Ignore);
         // For other addresses the load is low.
         assert_eq!(
@@ -109,11 +153,32 @@ mod tests {
     fn no_connection_is_admitted_beyond_the_limits() {
         for proved in [false, true] {
             assert_eq!(Load { half_open: HALF_OPEN, ..Load::default() }.decide(proved), Verdict::Ignore);
-            assert_eq!(Load { all: CONNECTIONS, ..Load::default() }.decide(proved), Verdict::Refuse);
             let at_site = Load { at_site: CONNECTIONS_PER_ADDRESS, ..Load::default() };
             assert_eq!(at_site.decide(proved), Verdict::Refuse);
             assert_eq!(Load::default().decide(proved), Verdict::Admit);
         }
+    }
+
+    #[test]
+    fn the_most_crowded_library_gives_way_to_one_with_fewer_sessions() {
+        let library = |number: u8| LibraryId::from_bytes([number; 32]);
+        let session = |(key, of): &(u8, Vec<u8>)| {
+            (Key::from_seed([*key; 32]).public(), of.iter().map(|of| library(*of)).collect())
+        };
+        let check = |sessions: &[(u8, Vec<u8>)], newcomer: &[u8], expected| {
+            let sessions: Vec<Membership> = sessions.iter().map(session).collect();
+            let newcomer: Vec<_> = newcomer.iter().map(|of| library(*of)).collect();
+            assert_eq!(Crowd::of(&sessions).gives_way_to(&newcomer), expected, "{newcomer:?}");
+        };
+        let sessions = [(1, vec![1]), (2, vec![1]), (2, vec![1]), (3, vec![1]), (4, vec![2])];
+        check(&sessions, &[2], Some(2));
+        check(&sessions, &[3], Some(2));
+        check(&sessions, &[1, 3], Some(2));
+        check(&sessions, &[1], None);
+        check(&sessions, &[], None);
+        check(&[(1, vec![1]), (2, vec![1]), (3, vec![2])], &[2], None);
+        // A member of both libraries is no member of the crowd of one.
+        check(&[(1, vec![1]), (2, vec![1]), (3, vec![1]), (4, vec![1, 2])], &[3], Some(2));
     }
 
     #[test]

@@ -82,9 +82,10 @@ pub const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// The UDP payload that path discovery probes, once: the payload of Ethernet over IPv4 and IPv6.
 pub const DATAGRAM_BYTES: u16 = 1452;
 
-/// Connections that an acceptor holds.
+/// Connections of members that an acceptor holds. Where all are taken, the library with the most of them
+/// leaves one to a library with fewer: its owner can make any number of nodes members.
 pub const CONNECTIONS: usize = 256;
-/// Of [`CONNECTIONS`], the connections of unknown peers: keys cost nothing.
+/// Connections of unknown peers that an acceptor holds beside those: keys cost nothing.
 pub const UNKNOWN_PEER_CONNECTIONS: usize = 64;
 /// Of [`UNKNOWN_PEER_CONNECTIONS`], the connections from one IP address.
 pub const UNKNOWN_PEERS_PER_ADDRESS: usize = 16;

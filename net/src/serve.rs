@@ -29,7 +29,7 @@ use tokio::{
 
 use crate::{
     Counts, Endpoint,
-    admission::{Load, Verdict, site},
+    admission::{Crowd, Load, Membership, Verdict, site},
     answer_slots::AnswerSlots,
     driver,
     endpoint::{CloseCode, proved_node},
@@ -191,6 +191,11 @@ impl Session {
         self.member_of.borrow().is_empty() && !self.is_leaving
     }
 
+    /// Whether it is the session of a member, and holds a place.
+    fn is_members(&self) -> bool {
+        !self.member_of.borrow().is_empty() && !self.is_leaving
+    }
+
     /// Whether its connection and that of `peer` count as connections of one node: their keys are equal, or
     /// one library binds both keys to one node.
     fn is_of(&self, peer: &driver::LookedUp) -> bool {
@@ -264,7 +269,6 @@ impl Acceptor {
             half_open_at_site,
             proved_at_site,
             oldest_at_site,
-            all: self.handshakes.len() + self.sessions.len(),
             at_site: half_open_at_site + sessions,
         }
     }
@@ -275,6 +279,7 @@ impl Acceptor {
         let Some((site, Some((quic, looked_up)))) = ended else {
             return self.context.counts.handshake_failed();
         };
+        self.keep_limit();
         if !self.has_room(site, &looked_up) && !self.make_room(site, &looked_up) {
             self.context.counts.handshake_failed();
             return quic.close(CloseCode::Busy.varint(), b"");
@@ -301,21 +306,70 @@ impl Acceptor {
         let same = self.sessions.values().filter(|other| other.is_of(peer)).count();
         let unknown = || self.sessions.values().filter(|other| other.is_unknown());
         let here = unknown().filter(|other| other.site == site).count();
-        let has_place = !peer.member_of.is_empty()
-            || (unknown().count() < limits::UNKNOWN_PEER_CONNECTIONS
-                && here < limits::UNKNOWN_PEERS_PER_ADDRESS);
+        let has_place = match peer.member_of.is_empty() {
+            true => {
+                unknown().count() < limits::UNKNOWN_PEER_CONNECTIONS
+                    && here < limits::UNKNOWN_PEERS_PER_ADDRESS
+            }
+            false => self.members().len() < limits::CONNECTIONS,
+        };
         same < limits::CONNECTIONS_PER_NODE && has_place
     }
 
-    /// Disconnects the oldest of the unknown peers that are silent, to free its place for another one. A peer
-    /// that joins sends its hello and its request with the end of the handshake, so it is silent for no
-    /// longer than these take to be read: its join is judged before it can lose its place, however many
-    /// silent peers share its address. Returns whether there is room now.
+    /// The sessions of members, from the oldest to the newest.
+    fn members(&self) -> Vec<(task::Id, &Session)> {
+        let members = self.sessions.iter().filter(|(_, session)| session.is_members());
+        let mut members: Vec<_> = members.map(|(id, session)| (*id, session)).collect();
+        members.sort_by_key(|(_, session)| session.since);
+        members
+    }
+
+    /// Frees a place for a peer. Returns whether there is room now.
     fn make_room(&mut self, site: IpAddr, peer: &driver::LookedUp) -> bool {
         let of_node = self.sessions.values().filter(|session| session.is_of(peer));
         if of_node.count() >= limits::CONNECTIONS_PER_NODE {
             return false;
         }
+        let gives_way = match peer.member_of.is_empty() {
+            true => self.silent(site),
+            false => self.of_members(|crowd| crowd.gives_way_to(&peer.member_of)),
+        };
+        gives_way.is_some_and(|id| self.end(id)) && self.has_room(site, peer)
+    }
+
+    /// Ends sessions of members above the limit: a peer may have proved in its hello that it is one.
+    fn keep_limit(&mut self) {
+        while self.members().len() > limits::CONNECTIONS {
+            let greediest = self.of_members(|crowd| crowd.greediest().map(|(_, at)| at));
+            if !greediest.is_some_and(|id| self.end(id)) {
+                return;
+            }
+        }
+    }
+
+    /// The session of a member at the position that `choose` returns.
+    fn of_members(&self, choose: impl FnOnce(&Crowd<'_>) -> Option<usize>) -> Option<task::Id> {
+        let members = self.members();
+        let membership = |(_, session): &(task::Id, &Session)| -> Membership {
+            (session.peer.key, session.member_of.borrow().clone())
+        };
+        let memberships: Vec<_> = members.iter().map(membership).collect();
+        members.get(choose(&Crowd::of(&memberships))?).map(|(id, _)| *id)
+    }
+
+    /// Disconnects a peer to free its place. Returns whether there was one.
+    fn end(&mut self, id: task::Id) -> bool {
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        session.is_leaving = true;
+        session.quic.close(CloseCode::Busy.varint(), b"");
+        true
+    }
+
+    /// The oldest of the unknown peers that are silent, which gives its place to another one. A peer that
+    /// joins sends its hello and its request with the end of the handshake, so it is silent for no longer
+    /// than these take to be read: its join is judged before it can lose its place, however many silent peers
+    /// share its address.
+    fn silent(&self, site: IpAddr) -> Option<task::Id> {
         let at_site = |session: &&Session| session.is_unknown() && session.site == site;
         let is_full = self.sessions.values().filter(at_site).count() >= limits::UNKNOWN_PEERS_PER_ADDRESS;
         let may_go = |session: &Session| {
@@ -323,11 +377,8 @@ impl Acceptor {
                 && (session.site == site || !is_full)
                 && session.asking.load(Ordering::Relaxed) == 0
         };
-        let silent = self.sessions.values_mut().filter(|session| may_go(session));
-        let Some(oldest) = silent.min_by_key(|session| session.since) else { return false };
-        oldest.is_leaving = true;
-        oldest.quic.close(CloseCode::Busy.varint(), b"");
-        self.has_room(site, peer)
+        let silent = self.sessions.iter().filter(|(_, session)| may_go(session));
+        silent.min_by_key(|(_, session)| session.since).map(|(id, _)| *id)
     }
 
     fn on_session_end(&mut self, ended: Ended<()>) {
@@ -344,7 +395,7 @@ impl Acceptor {
 
     /// Shares the send pool out evenly; by powers of two, so that a new connection seldom changes all shares.
     fn share_windows(&mut self) {
-        let count = self.sessions.len().max(1).next_power_of_two();
+        let count = self.sessions.len().clamp(1, limits::CONNECTIONS).next_power_of_two();
         let share = limits::SEND_POOL_BYTES / u64::try_from(count).unwrap_or(u64::MAX);
         if share != self.share {
             self.share = share;

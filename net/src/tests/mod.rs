@@ -8,6 +8,7 @@ mod held;
 mod isolation;
 mod libraries;
 mod pair;
+mod places;
 mod pulls;
 mod sessions;
 mod speed;

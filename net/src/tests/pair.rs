@@ -144,7 +144,16 @@ impl<H: Host> Origin<H> {
     }
 
     pub(super) fn start_shared(host: Arc<H>) -> Self {
-        let endpoint = Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), identity(ORIGIN)).expect("binds");
+        Self::listening((Ipv4Addr::LOCALHOST, 0).into(), host)
+    }
+
+    /// Listens on another address than the usual one.
+    pub(super) fn start_at(address: SocketAddr, host: H) -> Self {
+        Self::listening(address, Arc::new(host))
+    }
+
+    fn listening(address: SocketAddr, host: Arc<H>) -> Self {
+        let endpoint = Endpoint::listen(address, identity(ORIGIN)).expect("binds");
         let address = endpoint.local_address().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let (counts, changes) = (host.counts(), host.changes());
