@@ -88,9 +88,14 @@ impl Services {
         context.blocking(move || work(&services)).await
     }
 
-    /// Waits until no other command changes the library of this name for long.
+    /// Waits until no other command changes the library of this label or id for long. The turn goes by the
+    /// id: the owner of another library may give it the same label. Only a library that is founded at the
+    /// moment has its label alone.
     pub(crate) async fn turn(&self, library: &str, job: &Job) -> Result<OwnedMutexGuard<()>> {
-        self.turns.take(library, job).await
+        let known = self.library.find(library).ok().flatten();
+        let (key, label) =
+            known.as_ref().map_or((library.to_owned(), library), |it| (it.id().to_string(), it.name()));
+        self.turns.take(key, label, job).await
     }
 
     /// Waits until no other command replaces the node's key.
@@ -105,18 +110,18 @@ struct Turns(Mutex<BTreeMap<String, Weak<tokio::sync::Mutex<()>>>>);
 
 impl Turns {
     /// Waits for the turn of a library. Fails where the job is cancelled meanwhile.
-    async fn take(&self, library: &str, job: &Job) -> Result<OwnedMutexGuard<()>> {
+    async fn take(&self, key: String, label: &str, job: &Job) -> Result<OwnedMutexGuard<()>> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             turns.retain(|_, turn| turn.strong_count() > 0);
-            let turn = turns.get(library).and_then(Weak::upgrade).unwrap_or_default();
-            turns.insert(library.to_owned(), Arc::downgrade(&turn));
+            let turn = turns.get(&key).and_then(Weak::upgrade).unwrap_or_default();
+            turns.insert(key, Arc::downgrade(&turn));
             turn
         };
         if let Ok(guard) = Arc::clone(&turn).try_lock_owned() {
             return Ok(guard);
         }
-        job.say(format!("waiting for another publish or pull of {library}")).await;
+        job.say(format!("waiting for another publish or pull of {label}")).await;
         tokio::select! {
             guard = turn.lock_owned() => Ok(guard),
             () = job.cancel().cancelled() => Err(Failure::interrupted()),

@@ -162,7 +162,7 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
     let spec = spec.transpose()?;
     let name = spec.as_ref().map(|spec| spec.library.as_str()).or(options.library.as_deref());
     let library = services.library.named_or_only(name)?;
-    let _turn = services.turn(library.name(), job).await?;
+    let _turn = services.turn(&library.id().to_string(), job).await?;
     // Again: the command that had the turn before may have changed it.
     let library = services.library.named(&library.id().to_string())?;
     let (want, channel) = wanted(services, &library, spec.map(|spec| spec.at), &options, job).await?;

@@ -5,6 +5,7 @@ mod audit;
 mod channels;
 mod classes;
 mod closing;
+mod crowd;
 mod damaged;
 mod dials;
 mod follow;

@@ -24,33 +24,38 @@ use super::{
 use crate::keyring::Keyring;
 
 /// An origin of `films`, the owner of `other`, and a victim that is a member of both.
-struct World {
-    place: Place,
-    origin: Node,
-    owner: Node,
-    victim: Node,
-    other: LibraryId,
+pub(super) struct World {
+    pub(super) place: Place,
+    pub(super) origin: Node,
+    pub(super) owner: Node,
+    pub(super) victim: Node,
+    pub(super) other: LibraryId,
 }
 
 impl World {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
+        Self::with_other("other").await
+    }
+
+    /// The library of the owner has this name.
+    pub(super) async fn with_other(name: &str) -> Self {
         let place = Place::new();
         let origin = place.origin().await;
         let owner = place.node("owner").await;
         let source = place.path("own");
         std::fs::create_dir(&source).unwrap();
         std::fs::write(source.join("own.txt"), "the owner's own").unwrap();
-        let publish = Publish { source, library: "other".to_owned(), ..Publish::default() };
+        let publish = Publish { source, library: name.to_owned(), ..Publish::default() };
         owner.publish(publish, &Job::silent()).await.unwrap();
         owner.serve(Some("127.0.0.1:0")).await.unwrap();
-        let other = owner.library_service().named("other").unwrap().id();
+        let other = owner.library_service().named(name).unwrap().id();
         let victim = mirror(&place, &origin, "victim").await;
         victim.join(ticket(&owner).await).await.unwrap();
         Self { place, origin, owner, victim, other }
     }
 
     /// `other`, as its owner knows it, and its operator's key.
-    fn operator(&self) -> (Arc<Library>, Key) {
+    pub(super) fn operator(&self) -> (Arc<Library>, Key) {
         let library = self.owner.library_service().get(&self.other).unwrap();
         let keyring = Keyring::of_home(self.owner.context().home.clone());
         let operator = keyring.role_keys(&library, RoleKind::Operator).unwrap().remove(0);
@@ -58,7 +63,7 @@ impl World {
     }
 
     /// The owner of `other` binds a key to a node, without asking the node.
-    fn bind(&self, node: NodeId, key: &Key) {
+    pub(super) fn bind(&self, node: NodeId, key: &Key) {
         let (library, operator) = self.operator();
         let body = Member {
             node,
