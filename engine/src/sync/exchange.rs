@@ -22,7 +22,7 @@
 //! version is sent no statement that it cannot read. Two nodes that differ only in the kinds that they know
 //! agree after one inventory.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 
@@ -167,7 +167,7 @@ fn is_about(envelope: &[u8], library: &LibraryId, kinds: Kinds) -> bool {
 /// times [`EXCHANGE_BYTES`].
 #[derive(Debug)]
 pub struct Exchange {
-    library: Library,
+    library: Arc<Library>,
     /// The kinds that this side knows; after the peer's inventory, the kinds that both sides know.
     kinds: Kinds,
     step: Step,
@@ -205,9 +205,9 @@ struct Asked {
 impl Exchange {
     /// Begins an exchange of the statements that `library` knows now. `kinds` are the kinds that this node
     /// sent in its hello.
-    pub fn new(library: Library, kinds: Kinds) -> Self {
+    pub fn new(library: impl Into<Arc<Library>>, kinds: Kinds) -> Self {
         Self {
-            library,
+            library: library.into(),
             kinds,
             step: Step::Digest,
             differing: Vec::new(),

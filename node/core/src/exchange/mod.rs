@@ -7,7 +7,7 @@ mod scheduler;
 mod wait;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -27,7 +27,7 @@ use chuan_net::{
 use tokio::{
     sync::watch::{self, error::RecvError},
     task::JoinSet,
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +65,20 @@ pub(crate) struct Reach {
     pub(crate) news: usize,
     /// How long this node waited for them.
     pub(crate) waited: Duration,
+}
+
+/// The state of each library when its last exchanges began. A change of one library begins exchanges of this
+/// one: otherwise the owner of a library makes a node dial the peers of all others, with every statement.
+#[derive(Debug, Default)]
+struct PassedOn(BTreeMap<LibraryId, Weak<Library>>);
+
+impl PassedOn {
+    /// Notes the state of a library; returns whether it is another one than the last.
+    fn note(&mut self, id: LibraryId, library: Option<&Arc<Library>>) -> bool {
+        let now = library.map(Arc::downgrade).unwrap_or_default();
+        let before = self.0.insert(id, Weak::clone(&now));
+        before.is_none_or(|before| !before.ptr_eq(&now))
+    }
 }
 
 /// Exchanges statements with peers.
@@ -111,8 +125,9 @@ impl ExchangeService {
         }
     }
 
-    /// Starts exchanges over the socket of a listener: at once on a change, and every [`PERIOD`], until
-    /// [`Stage::Work`] stops. Begins no exchange once [`Stage::Serve`] stops: the socket is about to close.
+    /// Starts exchanges over the socket of a listener: those of a library at once when it changes, and all
+    /// every [`PERIOD`], until [`Stage::Work`] stops. Begins no exchange once [`Stage::Serve`] stops: the
+    /// socket is about to close.
     pub(crate) fn start(self: &Arc<Self>, socket: Arc<dyn Socket>) {
         let supervisor = &self.context.supervisor;
         let closing = supervisor.stopping(Stage::Serve).child_token();
@@ -124,20 +139,32 @@ impl ExchangeService {
 
     async fn run(self: Arc<Self>, scheduler: Arc<ExchangeScheduler>, stop: CancellationToken) {
         let mut changes = self.library.changes();
+        let (mut passed_on, mut found) = (PassedOn::default(), BTreeSet::new());
+        let clock = self.context.clock;
+        let mut due = clock.instant();
         loop {
             changes.mark_unchanged();
+            let is_due = clock.instant() >= due;
+            if is_due {
+                due = clock.instant() + PERIOD;
+            }
             for library in self.library.exchanged() {
+                let is_changed = passed_on.note(library, self.library.get(&library).as_ref());
+                if !(is_due || is_changed || found.contains(&library)) {
+                    continue;
+                }
                 for peer in self.peers.exchange_partners(&library) {
                     drop(scheduler.exchange_with(library, peer));
                 }
             }
+            found.clear();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 // A change, or the period is over.
-                changed = timeout(PERIOD, self.next_change(&mut changes)) => if let Ok(Err(_)) = changed { break },
+                changed = timeout_at(due, self.next_change(&mut changes)) => if let Ok(Err(_)) = changed { break },
                 // A peer named members whose addresses were unknown: they may have news.
-                () = scheduler.peers_found() => {}
+                of = scheduler.peers_found() => found = of,
             }
             tokio::select! {
                 biased;
@@ -271,7 +298,7 @@ impl ExchangeService {
                 )));
             }
             // With an empty library, this node asks for everything and sends nothing.
-            let shown = if is_member { (*known).clone() } else { Library::new(*library) };
+            let shown = if is_member { known } else { Arc::new(Library::new(*library)) };
             let came = self.take_all(link, *library, Exchange::new(shown, link.kinds())).await?;
             news += came;
             if is_member && came == 0 {

@@ -29,7 +29,8 @@ use crate::{
     peers::{KnownPeers, Source, address::plain},
 };
 
-/// Concurrent dials of peers.
+/// Concurrent dials of peers for one library. The owner of another library can invent any number of members
+/// that never answer: they hold up the dials of that library only.
 const DIALS: usize = 12;
 /// Concurrent dials, beside those, of peers that did not answer the last time: unreachable peers delay no
 /// reachable one.
@@ -37,6 +38,9 @@ const DIALS_AGAIN: usize = 4;
 /// Concurrent exchanges with one peer, each about another library. Low, since pulls need connections of that
 /// peer too.
 const EXCHANGES_PER_PEER: usize = 2;
+/// Concurrent exchanges about one library, with all its peers: each holds the state of the library, and the
+/// statements that it received. The owner of a library can invent any number of members that answer slowly.
+const EXCHANGES: usize = 64;
 /// The maximum time of one exchange. It ends earlier if no data arrives. Statements that arrived by then are
 /// stored, and the next exchange gets the rest.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -47,8 +51,6 @@ pub(crate) struct ExchangeScheduler {
     socket: Arc<dyn Socket>,
     service: Arc<ExchangeService>,
     state: Mutex<State>,
-    dials: Semaphore,
-    dials_again: Semaphore,
     found: Notify,
     /// Cancelled when no further exchange may begin.
     closing: CancellationToken,
@@ -63,9 +65,33 @@ struct State {
     /// Peers that were not reached the last time over this socket.
     unreachable: BTreeSet<ExchangeKey>,
     /// The permits for exchanges with each peer.
-    permits: BTreeMap<NodeId, Arc<Semaphore>>,
+    of_peer: BTreeMap<NodeId, Arc<Semaphore>>,
+    of_library: BTreeMap<LibraryId, Arc<Permits>>,
+    /// Libraries of which a peer has named members whose addresses were unknown.
+    found: BTreeSet<LibraryId>,
     tasks: JoinSet<()>,
 }
+
+/// The permits for one library.
+#[derive(Debug)]
+struct Permits {
+    dials: Semaphore,
+    dials_again: Semaphore,
+    exchanges: Arc<Semaphore>,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self {
+            dials: Semaphore::new(DIALS),
+            dials_again: Semaphore::new(DIALS_AGAIN),
+            exchanges: Arc::new(Semaphore::new(EXCHANGES)),
+        }
+    }
+}
+
+/// The permits of an exchange under way: of its peer, and of its library.
+type Held = [OwnedSemaphorePermit; 2];
 
 impl ExchangeScheduler {
     pub(crate) fn over(
@@ -73,15 +99,7 @@ impl ExchangeScheduler {
         service: Arc<ExchangeService>,
         closing: CancellationToken,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            socket,
-            service,
-            state: Mutex::default(),
-            dials: Semaphore::new(DIALS),
-            dials_again: Semaphore::new(DIALS_AGAIN),
-            found: Notify::new(),
-            closing,
-        })
+        Arc::new(Self { socket, service, state: Mutex::default(), found: Notify::new(), closing })
     }
 
     /// The socket.
@@ -118,9 +136,10 @@ impl ExchangeScheduler {
         self.lock().connected.contains(key)
     }
 
-    /// Returns when a peer has named members whose addresses were unknown.
-    pub(crate) async fn peers_found(&self) {
+    /// Returns when a peer has named members whose addresses were unknown, with their libraries. Cancel-safe.
+    pub(crate) async fn peers_found(&self) -> BTreeSet<LibraryId> {
         self.found.notified().await;
+        std::mem::take(&mut self.lock().found)
     }
 
     /// Begins no further exchange, closes the endpoint, and returns when every exchange has ended.
@@ -140,7 +159,7 @@ impl ExchangeScheduler {
             // point.
             let waiting = self.lock().open.get_mut(&key).map(std::mem::take).unwrap_or_default();
             let exchanged = match opened {
-                Ok((link, _permit)) => {
+                Ok((link, _held)) => {
                     self.lock().connected.insert(key);
                     timeout(EXCHANGE_TIMEOUT, self.exchange(&key, &*link)).await
                 }
@@ -167,21 +186,24 @@ impl ExchangeScheduler {
         }
     }
 
-    /// Dials a peer when there is a permit for an exchange with it and for another dial.
-    async fn open(&self, key: &ExchangeKey, peer: &Source) -> Result<(Box<dyn Link>, OwnedSemaphorePermit)> {
-        let (permits, is_unreachable) = self.lock().outlook(key);
+    /// Dials a peer when there is a permit for an exchange with it and for another dial. The dial counts
+    /// until the exchange may begin.
+    async fn open(&self, key: &ExchangeKey, peer: &Source) -> Result<(Box<dyn Link>, Held)> {
+        let (of_peer, of_library, is_unreachable) = self.lock().outlook(key);
         #[cfg(test)]
         self.service.context.planted.note_dial(key.node, is_unreachable);
         let dial = async {
-            let permit = permits.acquire_owned().await.map_err(|_| closed())?;
-            let dials = if is_unreachable { &self.dials_again } else { &self.dials };
+            let with_peer = of_peer.acquire_owned().await.map_err(|_| closed())?;
+            let dials = if is_unreachable { &of_library.dials_again } else { &of_library.dials };
             let _dial = dials.acquire().await.map_err(|_| closed())?;
             let service = &self.service;
             let known = service.library.get_or_left_out(&key.library).ok_or_else(closed)?;
             let hello = service.peers.hello(Some(&known))?;
             let verifier = KnownPeers::verifier(&service.library, key.library, false);
             let opened = self.socket.open(&peer.addresses, peer.node, &hello, &verifier);
-            Ok((opened.await.map_err(net_failure)?, permit))
+            let link = opened.await.map_err(net_failure)?;
+            let about_library = Arc::clone(&of_library.exchanges).acquire_owned().await;
+            Ok((link, [with_peer, about_library.map_err(|_| closed())?]))
         };
         tokio::select! {
             biased;
@@ -210,6 +232,7 @@ impl ExchangeScheduler {
         link.close();
         let book = &self.service.peers;
         if book.record_hearsay(&peer, address, &library, &others) > 0 {
+            self.lock().found.insert(library);
             self.found.notify_one();
         }
         Ok(news)
@@ -265,11 +288,13 @@ impl ExchangeScheduler {
 }
 
 impl State {
-    /// The permits for exchanges with a peer, and whether it was unreachable the last time.
-    fn outlook(&mut self, key: &ExchangeKey) -> (Arc<Semaphore>, bool) {
+    /// The permits for exchanges with a peer, those for its library, and whether the peer was unreachable the
+    /// last time.
+    fn outlook(&mut self, key: &ExchangeKey) -> (Arc<Semaphore>, Arc<Permits>, bool) {
         let new = || Arc::new(Semaphore::new(EXCHANGES_PER_PEER));
-        let permits = self.permits.entry(key.node).or_insert_with(new);
-        (Arc::clone(permits), self.unreachable.contains(key))
+        let of_peer = Arc::clone(self.of_peer.entry(key.node).or_insert_with(new));
+        let of_library = Arc::clone(self.of_library.entry(key.library).or_default());
+        (of_peer, of_library, self.unreachable.contains(key))
     }
 
     fn note(&mut self, key: ExchangeKey, is_reached: bool) {

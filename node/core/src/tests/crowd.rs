@@ -92,3 +92,159 @@ async fn a_pull_waits_for_no_pull_of_another_library_with_the_same_name() {
     pulling.abort();
 }
 
+/// A socket over which peers never answer: a dial, or only the first request after it.
+#[derive(Debug, Default)]
+struct Silent {
+    /// The key that each peer proves, where it answers dials.
+    key: Option<PublicKey>,
+    dialled: Mutex<BTreeSet<NodeId>>,
+    asked: Arc<Mutex<BTreeSet<NodeId>>>,
+}
+
+impl Silent {
+    fn dialled(&self) -> BTreeSet<NodeId> {
+        self.dialled.lock().unwrap().clone()
+    }
+
+    fn asked(&self) -> BTreeSet<NodeId> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// A connection to a peer that never answers a request.
+#[derive(Debug)]
+struct Mute {
+    peer: PeerKey,
+    asked: Arc<Mutex<BTreeSet<NodeId>>>,
+}
+
+impl Link for Mute {
+    fn peer(&self) -> PeerKey {
+        self.peer
+    }
+
+    fn kinds(&self) -> Kinds {
+        Kinds::KNOWN
+    }
+
+    fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], 1).into()
+    }
+
+    fn exporter(&self) -> NetResult<[u8; 32]> {
+        Err(NetError::Local("it has none".into()))
+    }
+
+    fn stats(&self) -> WireStats {
+        WireStats::default()
+    }
+
+    fn ask<'a>(&'a self, _: Request, _: Take<'a>) -> BoxFuture<'a, NetResult<()>> {
+        self.asked.lock().unwrap().insert(self.peer.node);
+        Box::pin(std::future::pending())
+    }
+
+    fn pull<'a>(
+        &'a self,
+        _: Fetch,
+        _: Box<dyn FnMut(&Report) + Send>,
+        _: &'a Arc<AtomicBool>,
+    ) -> BoxFuture<'a, NetResult<Report>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn close(&self) {}
+}
+
+impl Socket for Silent {
+    fn local_address(&self) -> NetResult<SocketAddr> {
+        Ok(([127, 0, 0, 1], 1).into())
+    }
+
+    fn open<'a>(
+        &'a self,
+        _: &'a [String],
+        expected: NodeId,
+        _: &'a Hello,
+        _: &'a Arc<dyn PeerVerifier>,
+    ) -> BoxFuture<'a, NetResult<Box<dyn Link>>> {
+        self.dialled.lock().unwrap().insert(expected);
+        let Some(key) = self.key else { return Box::pin(std::future::pending()) };
+        let mute = Mute { peer: PeerKey { node: expected, key }, asked: Arc::clone(&self.asked) };
+        Box::pin(std::future::ready(Ok(Box::new(mute) as Box<dyn Link>)))
+    }
+
+    fn serve(&self, _: Listener, _: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn set_identity(&self, _: Identity) -> NetResult<()> {
+        Err(NetError::Local("it has none".into()))
+    }
+
+    fn hang_up(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn source(node: NodeId) -> Source {
+    Source { node, name: String::new(), addresses: vec!["192.0.2.1:9".into()], any_node: false }
+}
+
+/// Symptom: a node exchanged no statements of one library, revocations among them, for as long as it dialled
+/// the members of another library, which its owner had invented. Cause: all libraries shared the dials.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_another_library_that_do_not_answer_hold_up_no_exchange() {
+    let world = World::open().await;
+    let socket = Arc::new(Silent::default());
+    let (exchange, closing) = (Arc::clone(&world.victim.services().exchange), CancellationToken::new());
+    let scheduler = ExchangeScheduler::over(Arc::clone(&socket) as _, exchange, closing.clone());
+    for number in 0..100 {
+        drop(scheduler.exchange_with(world.other, source(NodeId::of(&[number; 32]))));
+    }
+    until("many dials are under way", || socket.dialled().len() > 8).await;
+    drop(scheduler.exchange_with(films(&world.victim).id(), source(world.origin.id())));
+    until("the origin is dialled", || socket.dialled().contains(&world.origin.id())).await;
+    assert!(socket.dialled().len() < 100, "their number is bounded");
+    closing.cancel();
+}
+
+/// Symptom: the memory of a node grew with each invented member of a library that answered a dial and then no
+/// request: each exchange held a copy of the library, for minutes. Cause: their number had no limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_answer_no_request_hold_a_bounded_number_of_exchanges() {
+    let world = World::open().await;
+    let key = Some(Key::from_seed([91; 32]).public());
+    let socket = Arc::new(Silent { key, ..Silent::default() });
+    let (exchange, closing) = (Arc::clone(&world.victim.services().exchange), CancellationToken::new());
+    let scheduler = ExchangeScheduler::over(Arc::clone(&socket) as _, exchange, closing.clone());
+    for number in 0..200 {
+        drop(scheduler.exchange_with(world.other, source(NodeId::of(&[number; 32]))));
+    }
+    until("exchanges are under way", || socket.asked().len() >= 64).await;
+    drop(scheduler.exchange_with(films(&world.victim).id(), source(world.origin.id())));
+    until("the origin is asked", || socket.asked().contains(&world.origin.id())).await;
+    assert!(socket.asked().len() < 100, "{} exchanges", socket.asked().len());
+    closing.cancel();
+}
+
+/// Symptom: with each statement that the owner of one library signed, a node dialled all members of its other
+/// libraries too. Cause: a change of any library began exchanges of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_one_library_begins_no_exchange_of_another() {
+    let world = World::open().await;
+    for node in [&world.origin, &world.owner, &world.victim] {
+        node.audit_service().pause();
+    }
+    let sessions = |node: &Node| node.services().serve.counts().now().sessions;
+    let before = sessions(&world.origin);
+    for number in 0..16u8 {
+        let before = sessions(&world.owner);
+        let key = Key::from_seed([100 + number; 32]);
+        world.bind(key.public().node(), &key);
+        until("the owner is asked", || sessions(&world.owner) > before).await;
+    }
+    let more = sessions(&world.origin) - before;
+    assert!(more < 8, "the origin got {more} exchanges");
+}
+
