@@ -2,7 +2,7 @@
 //! home, beside the acts of commands. Decides when the log becomes durable and is signed.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -11,7 +11,7 @@ use std::{
 
 use chuan_engine::{
     audit::{Actor, Event, Verb},
-    id::StatementId,
+    id::{LibraryId, StatementId},
     statement::ConflictKind,
 };
 use chuan_net::{PeerKey, serve::Refused};
@@ -31,7 +31,8 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// Records at the end of the log in which a contradiction is looked up before it is recorded.
 const RECENT_RECORDS: u64 = 10_000;
-/// Contradictions that one process records at most: a stolen key could make them without end.
+/// Contradictions of one library that one process records at most: a stolen key could make them without end.
+/// The owner of another library keeps none of this one out of the log.
 const CONFLICTS: usize = 1024;
 /// The record in place of further contradictions.
 const MORE_CONFLICTS: &str = "more contradictions than are recorded here; `chuan conflicts` lists them";
@@ -58,8 +59,8 @@ pub(crate) struct AuditService {
 /// The state of other services that the log has recorded.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
-    /// Subjects of contradictions; `None` until the log was searched for them.
-    conflicts: Option<BTreeSet<String>>,
+    /// Subjects of contradictions by library; `None` until the log was searched for them.
+    conflicts: Option<BTreeMap<Option<LibraryId>, BTreeSet<String>>>,
     /// Damage of the store.
     losses: Losses,
     /// Checkpoints of this node's own log.
@@ -202,22 +203,27 @@ impl AuditService {
         if !events.is_empty() {
             let mut recorded = self.recorded();
             let known = recorded.conflicts.get_or_insert_with(|| self.recent_conflicts());
-            events.retain(|event| known.len() < CONFLICTS && known.insert(event.subject.clone()));
-            if known.len() >= CONFLICTS && known.insert(MORE_CONFLICTS.to_owned()) {
-                events.push(Event::new(Verb::Conflict, MORE_CONFLICTS));
+            events.retain(|event| {
+                let of_library = known.entry(event.library).or_default();
+                of_library.len() < CONFLICTS && of_library.insert(event.subject.clone())
+            });
+            for (library, of_library) in known.iter_mut().filter(|(_, all)| all.len() >= CONFLICTS) {
+                if of_library.insert(MORE_CONFLICTS.to_owned()) {
+                    events.push(Event { library: *library, ..Event::new(Verb::Conflict, MORE_CONFLICTS) });
+                }
             }
         }
         events
     }
 
     /// The contradictions among the last records of the log. An older contradiction is recorded again.
-    fn recent_conflicts(&self) -> BTreeSet<String> {
-        let mut recent = BTreeSet::new();
+    fn recent_conflicts(&self) -> BTreeMap<Option<LibraryId>, BTreeSet<String>> {
+        let mut recent: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         let log = &self.context.log;
         let from = log.at().count.saturating_sub(RECENT_RECORDS);
         let read = log.files().records(from, |record, _| {
             if record.event.verb == Verb::Conflict {
-                recent.insert(record.event.subject.clone());
+                recent.entry(record.event.library).or_default().insert(record.event.subject.clone());
             }
             Ok(ControlFlow::Continue(()))
         });

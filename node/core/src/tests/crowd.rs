@@ -248,3 +248,39 @@ async fn a_change_of_one_library_begins_no_exchange_of_another() {
     assert!(more < 8, "the origin got {more} exchanges");
 }
 
+/// Two releases of `films` or of `other` at one sequence.
+fn rivals(library: &Library, publisher: &Key, sequence: u64) -> [Statement; 2] {
+    [1u8, 2].map(|n| {
+        let (manifest, message) = (ManifestId::from_bytes([n; 32]), String::new());
+        let body = Release { parents: Vec::new(), manifest, message, classes: Vec::new() };
+        let header = Header { library: Some(library.id()), sequence, time_ms: now_ms() };
+        Statement::sign(header, &Body::Release(body), &[publisher]).unwrap()
+    })
+}
+
+/// Symptom: the audit log of a node recorded no contradiction of a library any more. Cause: the owner of
+/// another library had signed so many that the limit of all libraries together was reached.
+#[tokio::test(flavor = "multi_thread")]
+async fn contradictions_of_another_library_keep_none_out_of_the_log() {
+    let world = World::open().await;
+    let library = world.owner.library_service().get(&world.other).unwrap();
+    let keyring = Keyring::of_home(world.owner.context().home.clone());
+    let publisher = keyring.role_keys(&library, RoleKind::Publisher).unwrap().remove(0);
+    let said: Vec<_> = (2..1300).flat_map(|sequence| rivals(&library, &publisher, sequence)).collect();
+    let bytes: Vec<_> = said.iter().map(|said| said.bytes().clone()).collect();
+    assert_eq!(world.victim.library_service().hear(&bytes).len(), bytes.len());
+    let audit = world.victim.audit_service();
+    audit.settle_on_thread().await;
+    let own = films(&world.victim);
+    let said = rivals(&own, &role_key(&world.origin, RoleKind::Publisher), 2);
+    world.victim.hear(&said.map(|said| said.bytes().clone()));
+    audit.settle_on_thread().await;
+    let records = read_log(&world.victim);
+    let of = |library: LibraryId| {
+        let conflicts = records.iter().filter(|record| record.verb == "conflict");
+        conflicts.filter(|record| record.library == Some(library.to_string())).count()
+    };
+    assert_eq!(of(own.id()), 1);
+    assert!((1000..1100).contains(&of(world.other)), "{}", of(world.other));
+}
+
