@@ -221,18 +221,35 @@ impl AuditService {
         Ok(Some(given))
     }
 
-    /// Writes the newest known checkpoint of a node's log to a file.
+    /// Writes the newest known checkpoint of a node's log to a file. Those by keys that count in all
+    /// libraries go first: the operators of a library may bind a key of their own to any node.
+    ///
+    /// # Errors
+    ///
+    /// Usage where the name is that of several nodes, as the libraries here name them.
     pub(crate) fn write_checkpoint(&self, options: &AuditCheckpoint) -> Result<CheckpointShown> {
         let libraries = self.library.all();
-        let mut newest: Option<Signed<'_, Checkpoint>> = None;
+        let mut nodes = BTreeSet::new();
         for library in &libraries {
-            let node = match member_named(library, &options.node) {
-                Err(failure) if failure.exit == Exit::Missing => continue,
-                node => node?,
-            };
-            let said = library.checkpoints(&node).into_iter().next();
-            newest = newest.into_iter().chain(said).max_by_key(|said| said.body.count);
+            match member_named(library, &options.node) {
+                Err(failure) if failure.exit == Exit::Missing => {}
+                node => drop(nodes.insert(node?)),
+            }
         }
+        if nodes.len() > 1 {
+            let ids: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+            return Err(Failure::usage(format!(
+                "several nodes match `{}`; name one by its id: {}",
+                options.node,
+                ids.join(", ")
+            )));
+        }
+        let keys = self.library.keys();
+        let known = nodes.iter().flat_map(|node| libraries.iter().flat_map(|it| it.checkpoints(node)));
+        let newest = known.max_by_key(|said| {
+            let is_proved = said.statement.signers().all(|key| keys.is_proved(&said.body.node, key));
+            (is_proved, said.body.count)
+        });
         let Some(said) = newest else {
             return Err(Failure::missing(format!(
                 "no checkpoint of `{}` is known here; `chuan members` lists the members of a library",

@@ -69,6 +69,12 @@ impl NodeKeys {
         here.or_else(succeeds).map_or_else(|| key.node(), |(_, node)| *node)
     }
 
+    /// Whether `key` counts as `node`'s in all libraries: it is the node's first key, or successions lead
+    /// from that to it.
+    pub(crate) fn is_proved(&self, node: &NodeId, key: &PublicKey) -> bool {
+        succession::leads_to(node, key, &self.successions(node))
+    }
+
     /// Whether successions of `node` lead from its key `from` to `key`.
     pub(crate) fn leads(&self, node: &NodeId, from: &PublicKey, key: &PublicKey) -> bool {
         succession::leads_from(node, from, key, &self.successions(node))

@@ -284,3 +284,29 @@ async fn contradictions_of_another_library_keep_none_out_of_the_log() {
     assert!((1000..1100).contains(&of(world.other)), "{}", of(world.other));
 }
 
+/// Symptom: `audit checkpoint` wrote a checkpoint that the owner of another library had signed in the name of
+/// the node, and no proof of the node's log could be had. Cause: the highest count of all libraries won, by
+/// any key, and any node with the name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_of_a_key_that_another_library_binds_is_not_written() {
+    let world = World::open().await;
+    world.origin.audit_service().settle_on_thread().await;
+    let known = films(&world.origin);
+    let said = known.checkpoints(&world.origin.id());
+    let honest: Vec<_> = said.iter().map(|said| said.body.count).collect();
+    let bytes: Vec<_> = said.iter().map(|said| said.statement.bytes().clone()).collect();
+    world.victim.hear(&bytes);
+    let thief = Key::from_seed([90; 32]);
+    world.bind(world.origin.id(), &thief);
+    let library = world.owner.library_service().get(&world.other).unwrap();
+    let body = Checkpoint { node: world.origin.id(), count: 1 << 40, head: RecordId::from_bytes([6; 32]) };
+    let forged = author::checkpoint(&library, &thief, body, now_ms()).unwrap();
+    world.victim.hear(&[forged.bytes().clone()]);
+    let write = |node: String| {
+        let file = world.place.path("origin.checkpoint");
+        world.victim.audit_service().write_checkpoint(&AuditCheckpoint { node, file })
+    };
+    let shown = write(world.origin.id().to_string()).unwrap();
+    assert!(honest.contains(&shown.count), "{} records", shown.count);
+    assert_eq!(shown.key, world.origin.context().signing_key().public().to_string());
+}
