@@ -28,6 +28,9 @@ use crate::file;
 const HEARSAY: usize = 8;
 /// The maximum number of these that one answer may set, so that some from other answers stay.
 const HEARSAY_OF_ONE: usize = 4;
+/// The maximum number of entries of one library: the owner of a library can invent any number of members, and
+/// the book is in memory and is written as a whole.
+const SOURCES: usize = 4096;
 
 /// All known peers; the one that was reached last comes first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -296,7 +299,14 @@ impl Peers {
         addresses: &[String],
         library: &LibraryId,
     ) {
-        let known = self.place(node, library).map(|at| self.peers.remove(at));
+        let known = self.place(node, library);
+        if known.is_none() && self.is_full(library) {
+            // One that was reached goes before those of which others told.
+            let id = library.to_string();
+            let last = self.peers.iter().rposition(|peer| peer.libraries.contains(&id));
+            last.map(|at| self.peers.remove(at));
+        }
+        let known = known.map(|at| self.peers.remove(at));
         let mut peer = known.unwrap_or_else(|| Peer::of(node, library));
         if !name.is_empty() {
             name.clone_into(&mut peer.name);
@@ -306,15 +316,20 @@ impl Peers {
     }
 
     /// The entry of a node for a library; a new one is added after all others, so that forged hints displace
-    /// no peer.
+    /// no peer. `None` where it is not known and the library has [`SOURCES`].
     fn entry(&mut self, node: &NodeId, name: &str, library: &LibraryId) -> Option<&mut Peer> {
         match self.place(node, library) {
             Some(at) => self.peers.get_mut(at),
+            None if self.is_full(library) => None,
             None => {
                 self.peers.push(Peer { name: name.to_owned(), ..Peer::of(node, library) });
                 self.peers.last_mut()
             }
         }
+    }
+
+    fn is_full(&self, library: &LibraryId) -> bool {
+        self.sources(library).count() >= SOURCES
     }
 
     /// The position of the entry of a node for a library.

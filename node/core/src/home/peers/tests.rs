@@ -152,3 +152,32 @@ fn an_entry_of_several_libraries_becomes_one_for_each() {
         assert_eq!(addresses, [["192.0.2.1:1".to_owned()]]);
     }
 }
+
+/// Symptom: the memory and the file of the address book grew with each member that the owner of a library
+/// invented. Cause: the number of entries had no limit.
+#[test]
+fn a_library_has_a_bounded_number_of_entries_and_takes_none_of_another() {
+    let (library, other) = (LibraryId::of(b"l"), LibraryId::of(b"m"));
+    let node = |n: usize| {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&n.to_le_bytes());
+        NodeId::of(&key)
+    };
+    let mut peers = Peers::default();
+    let told = ["192.0.2.7:4040".to_owned()];
+    for n in 0..SOURCES + 100 {
+        peers.record_hearsay(&node(n), "x", &told, &other);
+    }
+    peers.record_self_claim(&node(SOURCES + 100), "x", &told, &other);
+    assert_eq!(peers.sources(&other).count(), SOURCES);
+    peers.record_hearsay(&node(0), "x", &["192.0.2.8:4040".to_owned()], &other);
+    assert_eq!(peers.sources(&other).next().unwrap().hearsay.len(), 2, "a known one is changed");
+    // One that was reached replaces the last of those of which others told.
+    let reached = node(SOURCES + 101);
+    peers.record_introduction(&reached, "x", &told, &other);
+    let of_other: Vec<_> = peers.sources(&other).map(|peer| peer.id.clone()).collect();
+    assert_eq!((of_other.len(), &of_other[0]), (SOURCES, &reached.to_string()));
+    assert!(!of_other.contains(&node(SOURCES - 1).to_string()));
+    assert!(peers.record_hearsay(&node(0), "x", &told, &library));
+    assert_eq!(peers.sources(&library).count(), 1);
+}
