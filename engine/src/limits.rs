@@ -155,6 +155,9 @@ pub const POLICY_BYTES: usize = 48 * 1024;
 pub const POLICY_FIELDS: usize = 256;
 /// Excludes of a policy at most.
 pub const POLICY_EXCLUDES: usize = 256;
+/// Channels of a library at most. A node looks at each channel whenever it hears of the library, at least at
+/// every start.
+pub const CHANNELS: usize = 256;
 /// Policies that one key may sign for a library, at most. All policies are stored, and each is large.
 pub const POLICIES_PER_KEY: usize = 1024;
 /// Regions that a policy names for a class, at most.
@@ -188,8 +191,8 @@ pub const SIGNER_BURST: u32 = 256;
 /// Period in ms after which a node accepts one more statement from a key on any subject: for statements of
 /// timekeepers, and for checkpoints.
 pub const SIGNER_PERIODS_MS: [i64; 2] = [2_500, 60_000];
-/// Pairs of signer and subject, and pairs of signer and kind, whose remaining rate a node remembers for a
-/// library, at most.
+/// Pairs of signer and subject, and signers, whose remaining rate a node remembers for a library and a kind,
+/// at most.
 pub const RATED_SUBJECTS: usize = 4096;
 /// Bytes of the reason of a revocation at most.
 pub const REASON_BYTES: usize = 256;
@@ -375,6 +378,8 @@ pub const FETCH_REQUESTS: usize = 2;
 /// Versions of a class that a fetch lists as held, at most. More would cost bytes in every pull, and an older
 /// base is of little use.
 pub const FETCH_HAVE: usize = 4;
+/// Ancestors of an announced release that may be taken instead of it, at most: the newest.
+pub const TAKEABLE_ANCESTORS: usize = 1024;
 /// Releases among which a fetch searches for those versions, newest first, at most.
 pub const FETCH_RELEASES: usize = 16;
 /// Pages in one request of a fetch at most.

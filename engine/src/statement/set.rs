@@ -49,7 +49,8 @@ use crate::{
     error::{Error, Result},
     id::{NodeId, StatementId},
     limits::{
-        DISPLACED, POLICIES_PER_KEY, ROOTS, STATEMENT_BYTES_PER_KEY, STATEMENTS_PER_KEY, TICKET_OVERUSE,
+        CHANNELS, DISPLACED, POLICIES_PER_KEY, ROOTS, STATEMENT_BYTES_PER_KEY, STATEMENTS_PER_KEY,
+        TICKET_OVERUSE,
     },
     statement::{Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind, key_chains::KeyChains},
 };
@@ -241,6 +242,14 @@ impl StatementSet {
                 "key {} has made {most} {} statements, and no more are taken; replace the key",
                 key.short(),
                 kind.name()
+            )));
+        }
+        if let Body::Channel(channel) = statement.body()
+            && self.channels.len() >= CHANNELS
+            && !self.channels.contains(&channel.name)
+        {
+            return Err(Error::Denied(format!(
+                "the library has {CHANNELS} channels, and no more are taken; use one of them, or found a new library"
             )));
         }
         let Some(Subject::Claim(ticket, node)) = Subject::of(statement) else { return Ok(()) };

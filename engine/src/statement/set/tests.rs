@@ -3,9 +3,9 @@
 use super::{share::Share, *};
 use crate::{
     id::{ManifestId, RecordId},
-    limits::{CHECKPOINTS, LIBRARY_STATEMENTS_BYTES, PINS, ROOTS_BYTES},
+    limits::{CHANNELS, CHECKPOINTS, LIBRARY_STATEMENTS_BYTES, PINS, ROOTS_BYTES},
     statement::{
-        Checkpoint, Key, Release, Revoke, Role,
+        Channel, Checkpoint, Key, Release, Revoke, Role,
         tests::{NOW, found, key, member, node, sign},
     },
 };
@@ -176,4 +176,24 @@ fn more_signatures_count() {
     set.shares = Shares::full_but(Share::Rest, more);
     assert!(matches!(set.add(&twice), Ok(Entry::Added)));
     assert_eq!(set.shares.total(), LIBRARY_STATEMENTS_BYTES);
+}
+
+/// Symptom: every exchange about a library, and every start of a node that has it, took minutes. Cause: its
+/// owner had made ten thousand channels, and a node looks at each of them.
+#[test]
+fn a_library_has_a_bounded_number_of_channels() {
+    let (library, first) = found();
+    let mut set = StatementSet::default();
+    set.add(&first).unwrap();
+    let channel = |name: String, sequence| {
+        let release = StatementId::from_bytes([1; 32]);
+        let body = Channel { name, release, active: key(3).public(), follow: true, term: None };
+        sign(library, Body::Channel(body), sequence, NOW, &[&key(2)])
+    };
+    for n in 0..CHANNELS {
+        assert!(matches!(set.add(&channel(format!("c{n}"), 1)), Ok(Entry::Added)));
+    }
+    let error = set.add(&channel("one more".into(), 1)).unwrap_err().to_string();
+    assert!(error.contains("channels, and no more are taken"), "{error}");
+    assert!(matches!(set.add(&channel("c7".into(), 2)), Ok(Entry::Added)), "a known one still moves");
 }

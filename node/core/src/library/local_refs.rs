@@ -8,7 +8,7 @@ use chuan_engine::{
     id::{LibraryId, ManifestId, NodeId, StatementId},
     statement::{Body, Library, Release, Signed, Statement},
     store::RefMove,
-    sync::takeable::{Takeable, takeable},
+    sync::takeable::{Choices, Takeable},
 };
 
 use super::LibraryService;
@@ -76,11 +76,11 @@ impl LibraryService {
         is_recorded: &dyn Fn(&Statement) -> bool,
     ) -> Result<()> {
         let Some(library) = self.get(id) else { return Ok(()) };
-        let refs = self.context.ledger().refs()?;
+        let (refs, choices) = (self.context.ledger().refs()?, Choices::new(&library));
         for said in library.channels() {
             let name = &said.body.name;
             let here = refs.iter().find(|at| at.library == *id && at.channel == *name);
-            let Some(to) = self.newest_here(&library, &takeable(&library, name, here))? else { continue };
+            let Some(to) = self.newest_here(&library, &choices.takeable(name, here))? else { continue };
             let Some(statement) = library.statement(&to.statement) else { continue };
             let is_elsewhere = here.is_none_or(|at| at.release != to.release);
             if let Some(release) = library.release(&to.release).filter(|_| is_elsewhere) {
