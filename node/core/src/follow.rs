@@ -18,7 +18,7 @@ use chuan_engine::{
 };
 use tokio::{
     task::{Id, JoinError, JoinSet},
-    time::sleep,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,7 @@ use crate::{
     exit::{Exit, Failure, Result},
     job::{Cancel, Job},
     library::holdings::Held,
-    limits::FOLLOW_PULLS,
+    limits::{FOLLOW_PULLS, FOLLOW_TURN},
     pull,
     services::Services,
     spec::LIVE,
@@ -67,15 +67,34 @@ struct Follower {
     running: Vec<Running>,
     /// Whether everything that was announced is here after a pull.
     pulls: JoinSet<Result<bool>>,
-    cancel: Cancel,
 }
 
 /// A pull under way.
 struct Running {
     task: Id,
     library: LibraryId,
-    /// The grants with which it began.
+    /// As [`Followed::grants`], when it began.
     grants: Option<BTreeSet<StatementId>>,
+    begun: Instant,
+    cancel: Cancel,
+}
+
+/// When a library that waits for a pull is fetched, and before which others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Due {
+    at_ms: i64,
+    priority: u8,
+}
+
+impl Due {
+    /// The order of libraries that are due, the first one first: by priority, which the operators of each
+    /// library choose; but before that those that have waited for [`FOLLOW_TURN`], the longest first. So no
+    /// library keeps another one from being fetched.
+    fn order(&self, now_ms: i64) -> (bool, i64, std::cmp::Reverse<u8>) {
+        let turn_ms = i64::try_from(FOLLOW_TURN.as_millis()).unwrap_or(i64::MAX);
+        let is_late = now_ms.saturating_sub(self.at_ms) >= turn_ms;
+        (!is_late, if is_late { self.at_ms } else { 0 }, std::cmp::Reverse(self.priority))
+    }
 }
 
 /// Follows libraries until [`Stage::Admin`] stops: a pull under way is cancelled then, and continues at the
@@ -93,7 +112,6 @@ pub(crate) fn start(services: &Arc<Services>) {
         failed: BTreeMap::new(),
         running: Vec::new(),
         pulls: JoinSet::new(),
-        cancel: Cancel::default(),
     };
     supervisor.spawn(Stage::Commands, follower.run(supervisor.stopping(Stage::Admin)));
 }
@@ -122,62 +140,91 @@ impl Follower {
                 () = due => {}
             }
         }
-        self.cancel.cancel();
+        self.running.iter().for_each(|running| running.cancel.cancel());
         while self.pulls.join_next().await.is_some() {}
     }
 
-    /// Begins what is due, the highest priority first. Returns how long until the next one is due; `None`
-    /// where only a change can make one due.
+    /// Begins what is due, in the order of [`Due`]. Returns how long until the next one is due; `None` where
+    /// only a change can make one due.
     fn begin_due(&mut self, looked: Looked) -> Option<Duration> {
         let now_ms = self.services.context.now_ms();
-        let Looked { mut followed, failed } = looked;
-        // A library that could not be looked at is tried again without a change, too.
-        let retry_ms = now_ms.saturating_add(i64::try_from(FOLLOW_RETRY_LONGEST).unwrap_or(i64::MAX));
-        let mut next: Option<i64> = (!failed.is_empty()).then_some(retry_ms);
+        let Looked { followed, failed } = looked;
+        let is_retried = !failed.is_empty();
         failed.into_iter().for_each(|(library, failure)| self.fail(library, &failure));
         let ids: BTreeSet<_> = followed.iter().map(|one| one.id).collect();
         self.tracks.retain(|id, _| ids.contains(id));
         self.announced.retain(|id, _| ids.contains(id));
         self.asked.retain(|id, _| ids.contains(id));
-        followed.sort_by_key(|one| std::cmp::Reverse(one.pace.priority));
-        for mut one in followed {
-            let mut announced_ms = one.announced_ms.map(|noted| {
-                let used = self.announced.entry(one.id).or_insert((noted, noted.min(now_ms)));
-                if used.0 != noted {
-                    *used = (noted, noted.min(now_ms));
-                }
-                used.1
-            });
-            if announced_ms.is_none()
-                && one.grants.is_some()
-                && one.grants.as_ref() != self.asked.get(&one.id)
-            {
-                // The release may have been announced long ago, and no interval delays what is granted now.
-                announced_ms = Some(0);
-                one.pace = Pace { priority: one.pace.priority, ..Pace::default() };
-            }
+        // A library that could not be looked at is tried again without a change, too.
+        let mut next = is_retried.then_some(Duration::from_millis(FOLLOW_RETRY_LONGEST));
+        let mut wait = |time: Duration| next = Some(next.map_or(time, |next| next.min(time)));
+        let mut due = Vec::new();
+        for one in followed {
+            let announced_ms = self.announced_ms(&one, now_ms);
             let track = self.tracks.entry(one.id).or_default();
             track.announced(announced_ms);
-            let Some(due) = track.due_ms(&one.pace) else { continue };
-            if self.running.iter().any(|running| running.library == one.id)
-                || self.running.len() >= FOLLOW_PULLS
-            {
+            // No interval delays a class that is granted now.
+            let at_once = Pace { priority: one.pace.priority, ..Pace::default() };
+            let pace = if one.announced_ms.is_some() { one.pace } else { at_once };
+            let Some(at_ms) = track.due_ms(&pace) else { continue };
+            if self.running.iter().any(|running| running.library == one.id) {
                 // The end of a pull leads here again.
-                continue;
+            } else if at_ms > now_ms {
+                wait(Duration::from_millis(at_ms.saturating_sub(now_ms).unsigned_abs()));
+            } else {
+                due.push((Due { at_ms, priority: one.pace.priority }, one));
             }
-            if due > now_ms {
-                next = Some(next.map_or(due, |next| next.min(due)));
-                continue;
-            }
-            let (services, job) = (Arc::clone(&self.services), Job::quiet(self.cancel.clone()));
-            let options = Pull { library: Some(one.id.to_string()), ..Pull::default() };
-            let pulling = self.pulls.spawn(async move {
-                let pulled = pull::pull(&services, options, &job).await?;
-                Ok(pulled.lag.behind == 0)
-            });
-            self.running.push(Running { task: pulling.id(), library: one.id, grants: one.grants });
         }
-        next.map(|next| Duration::from_millis(next.saturating_sub(now_ms).unsigned_abs()))
+        due.sort_by_key(|(due, _)| due.order(now_ms));
+        let mut due = due.into_iter().map(|(_, one)| one);
+        for one in due.by_ref().take(FOLLOW_PULLS.saturating_sub(self.running.len())) {
+            self.begin(one);
+        }
+        if due.next().is_some()
+            && let Some(left) = self.yield_one()
+        {
+            wait(left);
+        }
+        next
+    }
+
+    /// When the newest release of a library was announced, or a class of it granted, by this node's clock.
+    fn announced_ms(&mut self, one: &Followed, now_ms: i64) -> Option<i64> {
+        let (noted, at_ms) = match (one.announced_ms, &one.grants) {
+            (Some(noted), _) => (noted, noted.min(now_ms)),
+            (None, Some(grants)) if self.asked.get(&one.id) != Some(grants) => (i64::MIN, now_ms),
+            (None, _) => return None,
+        };
+        let used = self.announced.entry(one.id).or_insert((noted, at_ms));
+        if used.0 != noted {
+            *used = (noted, at_ms);
+        }
+        Some(used.1)
+    }
+
+    fn begin(&mut self, one: Followed) {
+        let Followed { id: library, grants, .. } = one;
+        let cancel = Cancel::default();
+        let (services, job) = (Arc::clone(&self.services), Job::quiet(cancel.clone()));
+        let options = Pull { library: Some(library.to_string()), ..Pull::default() };
+        let pulling = self.pulls.spawn(async move {
+            let pulled = pull::pull(&services, options, &job).await?;
+            Ok(pulled.lag.behind == 0)
+        });
+        let begun = self.services.context.clock.instant();
+        self.running.push(Running { task: pulling.id(), library, grants, begun, cancel });
+    }
+
+    /// Ends the pull that has run the longest, if that is [`FOLLOW_TURN`], since another library waits; it
+    /// continues later. Else returns how long until then.
+    fn yield_one(&self) -> Option<Duration> {
+        let oldest = self.running.iter().min_by_key(|running| running.begun)?;
+        let left = FOLLOW_TURN.saturating_sub(oldest.begun.elapsed());
+        if left.is_zero() {
+            oldest.cancel.cancel();
+            return None;
+        }
+        Some(left)
     }
 
     fn note(&mut self, ended: Result<(Id, Result<bool>), JoinError>) {
@@ -269,4 +316,23 @@ fn pace(library: &Library, held: Option<&Held>) -> Pace {
     let Some((held, policy)) = held.zip(library.policy()) else { return Pace::default() };
     let slots: BTreeSet<u8> = held.classes.iter().map(|class| class.header.slot).collect();
     Pace::of(slots.iter().map(|slot| policy.classes.get(slot)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Symptom: a library was not fetched for as long as its node followed others of a higher priority with
+    /// something new at each moment. Cause: the priority alone decided, and each owner chooses that.
+    #[test]
+    fn a_library_that_has_waited_long_goes_before_any_priority() {
+        let turn = i64::try_from(FOLLOW_TURN.as_millis()).unwrap();
+        let now = 10 * turn;
+        let mut due =
+            [(now, 0), (now - 1, 9), (now - turn, 0), (now - turn, 9), (now - 2 * turn, 0), (now - 1, 200)]
+                .map(|(at_ms, priority)| Due { at_ms, priority });
+        due.sort_by_key(|due| due.order(now));
+        let order = due.map(|due| ((now - due.at_ms) / turn, due.priority));
+        assert_eq!(order, [(2, 0), (1, 9), (1, 0), (0, 200), (0, 9), (0, 0)]);
+    }
 }

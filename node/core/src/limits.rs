@@ -31,3 +31,5 @@ pub(crate) const PULL_SILENCE: Duration = Duration::from_secs(1);
 pub(crate) const ASK_SILENCE: Duration = Duration::from_secs(1);
 /// Followed libraries that are fetched at the same time.
 pub(crate) const FOLLOW_PULLS: usize = 4;
+/// How long a followed library may be fetched while another one waits. Its fetch continues after that one.
+pub(crate) const FOLLOW_TURN: Duration = Duration::from_secs(30 * 60);
