@@ -6,8 +6,8 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read},
-    os::unix::fs::{FileExt, OpenOptionsExt},
-    path::Path,
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
 };
 
 use chuan_engine::{Error, Result, own_file};
@@ -20,7 +20,27 @@ const TEXT_BYTES: u64 = 4096;
 /// A locked home; unlocks when dropped.
 #[derive(Debug)]
 pub struct HomeLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+}
+
+/// The place of a locked home in the file system.
+#[derive(Clone, Debug)]
+pub struct HomePlace {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl HomePlace {
+    /// Whether the locked home is still at its path: not moved, not deleted, not replaced by another one, and
+    /// its disk still mounted. Also `true` where the system gives no answer. Blocks.
+    pub fn is_current(&self) -> bool {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(found) => (found.dev(), found.ino()) == (self.device, self.inode),
+            Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        }
+    }
 }
 
 impl HomeLock {
@@ -52,7 +72,18 @@ impl HomeLock {
         if let Err(error) = note(&file, command) {
             tracing::debug!(%error, "{} does not name this process", path.display());
         }
-        Ok(Self { _file: file })
+        Ok(Self { file, path })
+    }
+
+    /// The place of the home now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the system cannot tell.
+    pub fn place(&self) -> Result<HomePlace> {
+        let context = |error| Error::io(format!("look at {}", self.path.display()), error);
+        let found = self.file.metadata().map_err(context)?;
+        Ok(HomePlace { path: self.path.clone(), device: found.dev(), inode: found.ino() })
     }
 }
 
@@ -89,6 +120,26 @@ mod tests {
         assert!(text.contains(&std::process::id().to_string()) && text.contains("chuan serve"), "{text}");
         drop(held);
         HomeLock::acquire(home.path()).unwrap();
+    }
+
+    /// Symptom: a process whose home was deleted went on, and wrote into the next home at that path.
+    #[test]
+    fn a_home_that_was_moved_deleted_or_replaced_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, moved) = (dir.path().join("home"), dir.path().join("moved"));
+        std::fs::create_dir(&home).unwrap();
+        let lock = HomeLock::acquire(&home).unwrap();
+        let place = lock.place().unwrap();
+        assert!(place.is_current());
+        std::fs::rename(&home, &moved).unwrap();
+        assert!(!place.is_current(), "moved");
+        std::fs::create_dir(&home).unwrap();
+        assert!(!place.is_current(), "an empty folder is there");
+        let _other = HomeLock::acquire(&home).unwrap();
+        assert!(!place.is_current(), "another home is there");
+        std::fs::remove_dir_all(&home).unwrap();
+        std::fs::rename(&moved, &home).unwrap();
+        assert!(place.is_current(), "it is back");
     }
 
     /// The file behind a link that another user had put in the place of the lock was overwritten.

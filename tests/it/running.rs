@@ -6,6 +6,7 @@ use std::{
     io::Write,
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +20,7 @@ use rustix::process::Signal;
 /// Exit codes of the command line's contract.
 const USAGE: i32 = 2;
 const DENIED: i32 = 5;
+const IO: i32 = 10;
 
 fn published() -> Result<Pair> {
     let pair = Pair::new()?;
@@ -38,6 +40,23 @@ fn logged(server: &Server, words: &[&str]) -> Result<()> {
 fn configure(home: &Home, change: impl Fn(&str) -> String) -> Result<()> {
     let path = home.path.join("chuan.toml");
     fs::write(&path, change(&fs::read_to_string(&path)?)).context("write chuan.toml")
+}
+
+/// Symptom: a node whose home was deleted went on, told of success, and wrote into the next home at that path.
+#[test]
+fn a_serving_node_whose_home_is_replaced_ends_and_writes_no_more() -> Result<()> {
+    let pair = published()?;
+    let mut server = pair.origin.serve()?;
+    let home = &pair.origin.path;
+    fs::rename(home, home.with_extension("moved"))?;
+    let next = Home::init(home, "next", "origin")?;
+    let status = server.process.wait(Duration::from_secs(60))?;
+    ensure!(status.code() == Some(IO), "{status}");
+    logged(&server, &["was moved, deleted or replaced"])?;
+    ensure!(!home.join("contacts.json").exists(), "it wrote into the next home");
+    next.run(["verify", "--deep"])?;
+    Home::at(home.with_extension("moved"))?.run(["verify", "--deep"])?;
+    Ok(())
 }
 
 /// Symptom: `kill -HUP`, and the end of an ssh session, ended a serving node at once, as a crash does.

@@ -140,8 +140,8 @@ async fn the_nodes_of_one_library_leave_the_nodes_of_another_a_place() {
         assert!(peer.is_answered().await);
         held.push(peer);
     }
-    let own = Peer::connect(&origin, 430).await;
-    assert!(own.expect("completes its handshake").is_answered().await, "it has a place");
+    let own = Peer::connect(&origin, 430).await.expect("completes its handshake");
+    assert!(own.is_answered().await, "it has a place");
     let ended: Vec<_> = held.iter().filter_map(|peer| peer.quic.close_reason()).collect();
     let busy = CloseCode::Busy as u64;
     let is_busy = |reason: &quinn::ConnectionError| matches!(reason, quinn::ConnectionError::ApplicationClosed(close) if close.error_code.into_inner() == busy);
@@ -154,7 +154,7 @@ async fn the_nodes_of_one_library_leave_the_nodes_of_another_a_place() {
         None => false,
     };
     assert!(!has_place, "no two nodes of one library end each other's connections");
-    drop(held);
+    drop((held, own));
     origin.stop().await;
 }
 

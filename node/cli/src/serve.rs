@@ -58,6 +58,11 @@ pub(super) async fn serve(root: &Path, options: &Options, show: Show, log: &Log)
         tokio::select! {
             () = signals.next() => break,
             _ = reloads.recv() => reload(&node, &used, log).await,
+            failure = node.home_lost() => {
+                tracing::error!(%failure, "the node stops");
+                // The answer of `serve` is the code alone: a node that closed in order would write first.
+                std::process::exit(failure.exit.number().into());
+            }
         }
     }
     node.stop_commands();

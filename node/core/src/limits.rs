@@ -33,3 +33,7 @@ pub(crate) const ASK_SILENCE: Duration = Duration::from_secs(1);
 pub(crate) const FOLLOW_PULLS: usize = 4;
 /// How long a followed library may be fetched while another one waits. Its fetch continues after that one.
 pub(crate) const FOLLOW_TURN: Duration = Duration::from_secs(30 * 60);
+/// Statements of one key in the record of what it has signed on this machine: the newest ones.
+pub(crate) const SIGNED_RECORD: usize = 64;
+/// How often a serving node looks whether its home is still there.
+pub(crate) const HOME_LOOK: Duration = Duration::from_secs(2);

@@ -13,7 +13,7 @@ use crate::{
     },
     commands,
     context::EventStream,
-    exit::Result,
+    exit::{Failure, Result},
     follow,
     home::{Home, config::Config},
     job::Job,
@@ -115,6 +115,13 @@ impl Node {
     /// [`Node::close`].
     pub fn follow(&self) {
         follow::start(&self.0.services);
+    }
+
+    /// Returns once the home is at its path no more: it was moved, deleted or replaced, or its disk was taken
+    /// away. From then on the process must end without closing the node, which would write into the next home
+    /// at that path. Looks every two seconds. Cancel-safe.
+    pub async fn home_lost(&self) -> Failure {
+        self.0.lost().await
     }
 
     /// Closes the node: takes no more commands and no more peers, and returns when everything under way has

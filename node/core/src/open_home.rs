@@ -15,7 +15,7 @@ use chuan_engine::{
     Error,
     audit::{Event, Verb},
 };
-use chuan_storage::lock::HomeLock;
+use chuan_storage::lock::{HomeLock, HomePlace};
 use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
     exit::{Exit, Failure, Result},
     home::Home,
     job::{Cancel, Job},
+    limits::HOME_LOOK,
     outcome::Outcome,
     services::Services,
     system::Clock,
@@ -45,6 +46,7 @@ pub(crate) struct OpenHome {
     running: Mutex<Vec<Cancel>>,
     /// Whether a command of this process has said that the home takes no writes.
     is_announced: AtomicBool,
+    place: HomePlace,
 }
 
 impl OpenHome {
@@ -88,6 +90,7 @@ impl OpenHome {
             }
             Err(failure) => return Err(failure),
         };
+        let place = lock.place()?;
         let opened = Event::new(Verb::Opened, doing);
         let services = Threads::Pool
             .run(move || {
@@ -98,7 +101,7 @@ impl OpenHome {
             .await?;
         services.start();
         let (doing, running) = (doing.to_owned(), Mutex::default());
-        let this = Arc::new(Self { services, doing, running, is_announced: AtomicBool::new(false) });
+        let this = Arc::new(Self { services, doing, running, is_announced: AtomicBool::new(false), place });
         let handler = AdminHandler { holder: this.holder(), home: Arc::downgrade(&this) };
         let supervisor = &this.services.context.supervisor;
         let stop = supervisor.stopping(Stage::Admin);
@@ -111,6 +114,21 @@ impl OpenHome {
     /// The process that holds the home: this one.
     pub(crate) fn holder(&self) -> Holder {
         Holder { pid: std::process::id(), doing: self.doing.clone() }
+    }
+
+    /// Returns once the home is at its path no more. Cancel-safe.
+    pub(crate) async fn lost(&self) -> Failure {
+        while self.place.is_current() {
+            tokio::time::sleep(HOME_LOOK).await;
+        }
+        Failure::new(
+            Exit::Io,
+            format!(
+                "the home {} was moved, deleted or replaced, or its disk was taken away, and this process writes no \
+                 more; start it again with the folder in which the home is now",
+                self.services.context.home.root().display()
+            ),
+        )
     }
 
     /// The address at which the node listens, while it does.

@@ -1,12 +1,13 @@
 //! A record, outside the home, of what each publisher's key has signed on this machine. With it a home can
 //! show that it lacks no statement of its own key, although no peer can be asked.
 //!
-//! A file per library has, for each key, the number and the sum of its releases and channel statements.
-//! Before such a statement goes into the ledger, the record gets the sum with it; after the ledger has it,
-//! the record drops the sum without it. So the record is never behind the ledger: a home that was restored
-//! from a backup, or a copy of a home on this machine that did not sign the last statement, has another sum,
-//! and does not match. The same home matches again once it got the missing statements back. After a crash
-//! between the two writes the record has both sums, and the home matches with either.
+//! A file per library has, for each key, the ids of its newest releases and channel statements. Before such a
+//! statement goes into the ledger, the record gets its id, marked as begun; after the ledger has it, the mark
+//! goes. So the record is never behind the ledger: a home that was restored from a backup, or a copy of a home
+//! on this machine that did not sign the last statement, lacks a recorded statement, and does not match. The
+//! same home matches again once it got the missing statements back. A home may have more than the record: with
+//! another home folder of the user, such as that of a timer's job, statements go into another record. After a
+//! crash between the two writes the home matches with the begun statement and without it.
 //!
 //! This cannot show: a copy of the home on another machine that signs with the same key, and a snapshot
 //! of the whole machine that is put back, record included. `docs/operations.md` says what to do there.
@@ -29,6 +30,7 @@ use crate::{
     exit::{Failure, Result},
     file,
     home::{Home, make_dir, owner},
+    limits::SIGNED_RECORD,
 };
 
 /// The record where the user has no home folder.
@@ -53,17 +55,20 @@ struct Record {
     format: String,
     /// The machine that wrote it.
     machine: String,
-    /// The statements of each publisher's key.
-    keys: BTreeMap<String, Sum>,
-    /// The same with the statements that are being written into the ledger; empty once it has them.
+    /// The newest statements of each publisher's key that the ledger has, at most [`SIGNED_RECORD`].
+    keys: BTreeMap<String, Vec<String>>,
+    /// Those that are being written into the ledger; empty once it has them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    begun: BTreeMap<String, Sum>,
+    begun: BTreeMap<String, Vec<String>>,
 }
 
 impl Record {
-    fn matches(&self, key: &PublicKey, sum: &Sum) -> bool {
-        let key = key.to_string();
-        [self.keys.get(&key), self.begun.get(&key)].contains(&Some(sum))
+    /// Whether `library`, without the statements `but`, has every recorded statement of a key; `None` where
+    /// none is recorded.
+    fn is_in(&self, library: &Library, key: &PublicKey, but: &[StatementId]) -> Option<bool> {
+        let has =
+            |id: &String| id.parse().is_ok_and(|id| !but.contains(&id) && library.statement(&id).is_some());
+        Some(self.keys.get(&key.to_string())?.iter().all(has))
     }
 }
 
@@ -80,27 +85,15 @@ pub(crate) enum Evidence {
     NoPlace,
 }
 
-/// The releases and channel statements of one key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Sum {
-    /// How many there are.
-    count: u64,
-    /// Their ids, combined bit by bit with exclusive or, so that the order of arrival does not matter.
-    ids: String,
-}
-
-impl Sum {
-    /// The sum of what `key` has signed in `library`, without the statements `but`.
-    fn of(library: &Library, key: &PublicKey, but: &[StatementId]) -> Self {
-        let (mut count, mut ids) = (0, [0; 32]);
-        for statement in library.statements() {
-            if is_signed_by(statement, key) && !but.contains(&statement.id()) {
-                count += 1;
-                ids.iter_mut().zip(statement.id().as_bytes()).for_each(|(sum, byte)| *sum ^= byte);
-            }
-        }
-        Self { count, ids: StatementId::from_bytes(ids).to_string() }
-    }
+/// The newest releases and channel statements that `key` has signed in `library`, without the statements
+/// `but`.
+fn newest(library: &Library, key: &PublicKey, but: &[StatementId]) -> Vec<String> {
+    let all = library.statements().into_iter();
+    let mut own: Vec<_> =
+        all.filter(|statement| is_signed_by(statement, key) && !but.contains(&statement.id())).collect();
+    own.sort_by_key(|statement| (statement.time_ms(), statement.sequence(), statement.id()));
+    let older = own.len().saturating_sub(SIGNED_RECORD);
+    own.iter().skip(older).map(|statement| statement.id().to_string()).collect()
 }
 
 impl SignedRecord {
@@ -136,19 +129,18 @@ impl SignedRecord {
         if self.dir.is_none() {
             return Evidence::NoPlace;
         }
-        let record = self.read(&library.id());
-        if record.matches(key, &Sum::of(library, key, &[])) {
-            return Evidence::Complete;
+        match self.read(&library.id()).is_in(library, key, &[]) {
+            Some(true) => Evidence::Complete,
+            Some(false) => Evidence::Different,
+            None => Evidence::NoRecord,
         }
-        let is_recorded = record.keys.contains_key(&key.to_string());
-        if is_recorded { Evidence::Different } else { Evidence::NoRecord }
     }
 
     /// Records what `key` has signed in `library`: peers were asked and know no more, or the caller decided
     /// that this is all. Blocks.
     pub(crate) fn trust(&self, library: &Library, key: &PublicKey) {
         self.change(&library.id(), |record| {
-            record.keys.insert(key.to_string(), Sum::of(library, key, &[]));
+            record.keys.insert(key.to_string(), newest(library, key, &[]));
             record.begun.remove(&key.to_string());
         });
     }
@@ -167,12 +159,14 @@ impl SignedRecord {
         let ids: Vec<_> = news.iter().map(|statement| statement.id()).collect();
         self.change(&after.id(), |record| {
             for key in &signers {
-                let before = Sum::of(after, key, &ids);
-                let is_first = before.count == 0 && !record.keys.contains_key(&key.to_string());
-                if is_first || record.matches(key, &before) {
-                    record.keys.insert(key.to_string(), before);
-                    record.begun.insert(key.to_string(), Sum::of(after, key, &[]));
+                let before = newest(after, key, &ids);
+                if !record.is_in(after, key, &ids).unwrap_or(before.is_empty()) {
+                    continue;
                 }
+                record.keys.insert(key.to_string(), before);
+                let own = news.iter().filter(|statement| is_signed_by(statement, key));
+                let begun = own.map(|statement| statement.id().to_string()).collect();
+                record.begun.insert(key.to_string(), begun);
             }
         });
     }
@@ -184,11 +178,16 @@ impl SignedRecord {
             return;
         }
         self.change(&library.id(), |record| {
-            for (key, sum) in std::mem::take(&mut record.begun) {
-                let has = key.parse::<PublicKey>().is_ok_and(|key| Sum::of(library, &key, &[]) == sum);
-                // Another command may be writing the statement meanwhile.
-                let sums = if has { &mut record.keys } else { &mut record.begun };
-                sums.insert(key, sum);
+            let begun = std::mem::take(&mut record.begun);
+            for (key, ids) in begun {
+                let has = |id: &String| id.parse().is_ok_and(|id| library.statement(&id).is_some());
+                match key.parse::<PublicKey>() {
+                    Ok(signer) if ids.iter().all(has) => {
+                        record.keys.insert(key, newest(library, &signer, &[]));
+                    }
+                    // Another command may be writing the statement meanwhile.
+                    _ => drop(record.begun.insert(key, ids)),
+                }
             }
         });
     }
@@ -304,6 +303,12 @@ mod tests {
         signed.before_write(&other, &[&rival]);
         signed.after_write(&other);
         assert_eq!([&other, &two].map(evidence), [Evidence::Different, Evidence::Complete]);
+        // A user's other home folder has a record of its own.
+        let (three, third) = with_release(&two, 4);
+        let elsewhere = SignedRecord::at(&dir.path().join("other"));
+        elsewhere.before_write(&three, &[&third]);
+        elsewhere.after_write(&three);
+        assert_eq!(evidence(&three), Evidence::Complete, "the home has more than the record");
         signed.trust(&other, &publisher);
         assert_eq!([&other, &two].map(evidence), [Evidence::Complete, Evidence::Different]);
         assert_eq!(SignedRecord::default().evidence(&one, &publisher), Evidence::NoPlace);

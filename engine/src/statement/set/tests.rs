@@ -193,7 +193,7 @@ fn a_library_has_a_bounded_number_of_channels() {
     for n in 0..CHANNELS {
         assert!(matches!(set.add(&channel(format!("c{n}"), 1)), Ok(Entry::Added)));
     }
-    let error = set.add(&channel("one more".into(), 1)).unwrap_err().to_string();
+    let error = set.add(&channel("more".into(), 1)).unwrap_err().to_string();
     assert!(error.contains("channels, and no more are taken"), "{error}");
     assert!(matches!(set.add(&channel("c7".into(), 2)), Ok(Entry::Added)), "a known one still moves");
 }

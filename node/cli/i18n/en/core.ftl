@@ -60,6 +60,7 @@ an-operator-of-the-library-revoked = an operator of the library revoked this nod
 ## node/core/src/open_home.rs
 
 the-home-is-being-closed-try = the home is being closed; try again
+the-home-was-moved-deleted-or = the home { $home } was moved, deleted or replaced, or its disk was taken away, and this process writes no more; start it again with the folder in which the home is now
 the-home-takes-no-writes-so = the home takes no writes, so this process only reads: { $why }
 
 ## node/core/src/policy.rs
@@ -398,6 +399,7 @@ a-read-failed = a read failed: { $error }
 
 has-no-release-here = { $name } has no release { $sequence } here
 has-several-releases-name-one-by = { $name } has several releases { $sequence }; name one by its id
+several-nodes-match-name-one-by = several nodes match `{ $text }`; name one by its id: { $ids }
 library-is-not-here-any-more = library { $id } is not here any more
 
 ## node/core/src/handle/mod.rs

@@ -312,5 +312,6 @@ policy-at-sequence = policy at sequence { $sequence }
 release-of-publisher = release { $sequence } of publisher { $signer }
 
 the-library-has-roots-and-no-more = the library has { $v1 } roots, and no more are taken; found a new library
+the-library-has-channels-and-no-more = the library has { $channels } channels, and no more are taken; use one of them, or found a new library
 statements-other-than-roots-and-revocations = statements other than roots and revocations
 the-library-has-bytes-of-at-most = the library has { $v1 } bytes of { $v2 }, at most { $v3 } are taken, and { $v4 } { $v5 } would exceed that; remove the key that made most of them from the root and restart the node, or found a new library

@@ -60,6 +60,7 @@ an-operator-of-the-library-revoked = 库的操作员吊销了本节点{ $at }；
 ## node/core/src/open_home.rs
 
 the-home-is-being-closed-try = 主目录正在关闭；请再试一次
+the-home-was-moved-deleted-or = 主目录 { $home } 已被移动、删除或替换，或者它所在的磁盘已被取走，本进程不再写入；请用主目录现在所在的文件夹重新启动
 the-home-takes-no-writes-so = 主目录无法写入，所以这个进程只读取：{ $why }
 
 ## node/core/src/policy.rs
@@ -398,6 +399,7 @@ a-read-failed = 读取失败：{ $error }
 
 has-no-release-here = 本地没有 { $name } 的版本 { $sequence }
 has-several-releases-name-one-by = { $name } 有几个版本 { $sequence }；请用标识指定
+several-nodes-match-name-one-by = 有几个节点与 `{ $text }` 相符；请用 id 指明其中一个：{ $ids }
 library-is-not-here-any-more = 库 { $id } 已不在这里
 
 ## node/core/src/handle/mod.rs

@@ -312,5 +312,6 @@ policy-at-sequence = 策略，序号 { $sequence }
 release-of-publisher = 发布者 { $signer } 的版本 { $sequence }
 
 the-library-has-roots-and-no-more = 库已有 { $v1 } 个根，不再接受更多；请新建一个库
+the-library-has-channels-and-no-more = 库已有 { $channels } 个频道，不再接受更多；请使用其中之一，或新建一个库
 statements-other-than-roots-and-revocations = 根和吊销之外的声明
 the-library-has-bytes-of-at-most = 库中{ $v2 }已有 { $v1 } 字节，最多接受 { $v3 } 字节，再加 { $v4 } { $v5 } 就会超出；请从根中去掉产生最多的那把密钥并重启节点，或新建一个库

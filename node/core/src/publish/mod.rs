@@ -40,8 +40,7 @@ const CANDIDATES: usize = 8;
 /// Reads changed files, durably, and returns the contents of a release. Not visible before it is signed.
 pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job) -> Result<Ingested> {
     let known = services.library.get(&options.library.parse()?);
-    let name = known.as_ref().map_or(options.options.library.as_str(), |library| library.name());
-    let _turn = services.turn(name, job).await?;
+    let _turn = services.turn(&options.library, job).await?;
     let (is_forced, is_dry_run) = (options.options.force, options.options.dry_run);
     let mut asked = Duration::ZERO;
     if let (false, Some(library)) = (is_forced || is_dry_run, &known) {
