@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,7 +28,7 @@ use chuan_engine::{
     },
 };
 use quinn::{ConnectionError, VarInt};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     Endpoint, Error, PeerVerifier, Result,
@@ -219,6 +219,12 @@ impl Connection {
     /// an error.
     pub async fn closed(&self) -> Error {
         self.lost(&self.quic.closed().await)
+    }
+
+    /// Opens a stream to the peer that no request has.
+    #[cfg(test)]
+    pub(crate) async fn open_uni(&self) -> quinn::SendStream {
+        self.quic.open_uni().await.expect("the connection is open")
     }
 
     /// Sends a request on a stream of its own and returns the stream of its answer.

@@ -8,13 +8,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use chuan_engine::sync::frame::{Assembler, Encoded, Frame};
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     limits,

@@ -33,14 +33,14 @@ use crate::{
 const LARGE: usize = 700 * 1024;
 
 /// Accepts one connection and runs `then` on it.
-fn acceptor<F: Future<Output = ()> + Send + 'static>(
+pub(super) fn acceptor<F: Future<Output = ()> + Send + 'static>(
     then: impl FnOnce(quinn::Connection) -> F + Send + 'static,
 ) -> (SocketAddr, JoinHandle<()>) {
     let endpoint = Endpoint::listen("127.0.0.1:0".parse().expect("parses"), pair::identity(pair::ORIGIN));
     acceptor_on(endpoint.expect("binds"), then)
 }
 
-fn acceptor_on<F: Future<Output = ()> + Send + 'static>(
+pub(super) fn acceptor_on<F: Future<Output = ()> + Send + 'static>(
     endpoint: Endpoint,
     then: impl FnOnce(quinn::Connection) -> F + Send + 'static,
 ) -> (SocketAddr, JoinHandle<()>) {

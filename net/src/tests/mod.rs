@@ -11,6 +11,7 @@ mod pair;
 mod places;
 mod pulls;
 mod sessions;
+mod slow;
 mod speed;
 mod thief;
 mod trust;
