@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{content::publish, scenarios::run, world::World};
 use crate::{
     command::Pull,
+    exit::Exit,
     job::{Cancel, Event, Job},
     outcome::Pulled,
     pull,
@@ -135,6 +136,38 @@ fn a_busy_source_does_not_hold_up_others() {
         let pulled = world.pull(2).await.map_err(|failure| failure.to_string())?;
         assert_eq!(pulled.from, world.nodes[1].id.to_string());
         assert!(begun.elapsed() < BUSY_WAIT_LONGEST, "{:?}", begun.elapsed());
+        Ok(world.end().await)
+    });
+    outcome.unwrap();
+}
+
+/// Symptom: a source that sent junk held a pull for ever, and the next source was never asked. The source
+/// here repeats a chunk that the pull has already.
+#[test]
+fn after_a_source_of_junk_the_next_one_is_asked() {
+    let outcome = run(async {
+        let world = World::new(1, 3, None).await;
+        let [origin, junk, me] = [0, 1, 2].map(|number| world.nodes[number].id);
+        // Announcers of a release are asked first: the origin is not known as one.
+        world.net.set_cut(origin, me, true);
+        publish(&world.services(0), &world.library, &world.publisher, 1).unwrap();
+        world.services(1).peers.record_dial(&origin, "", &[world.address(0)], &world.library).unwrap();
+        world.pull(1).await.map_err(|failure| format!("before: {failure}"))?;
+        world.net.set_cut(origin, me, false);
+        world.net.set_repeats(junk);
+        let services = world.services(2);
+        services.peers.clear();
+        // The peer that was reached last comes first.
+        for number in [0, 1] {
+            let (node, address) = (world.nodes[number].id, world.address(number));
+            services.peers.record_dial(&node, "", &[address], &world.library).unwrap();
+        }
+        let pulled = world.pull(2).await.map_err(|failure| failure.to_string())?;
+        assert!(pulled.changed && pulled.from == origin.to_string(), "{pulled:?}");
+        let asked = &pulled.lag.asked;
+        let answer = asked.iter().find(|asked| asked.node == junk.to_string()).expect("it was asked first");
+        assert_eq!(answer.answer, Exit::Peer.code(), "{answer:?}");
+        assert!(answer.message.as_ref().is_some_and(|text| text.contains("no use")), "{answer:?}");
         Ok(world.end().await)
     });
     outcome.unwrap();

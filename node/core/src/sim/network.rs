@@ -15,6 +15,7 @@ use std::{
 
 use chuan_engine::{
     id::NodeId,
+    limits::FETCH_WASTE_BYTES,
     statement::Kinds,
     sync::{
         fetch::{Fetch, Report},
@@ -53,6 +54,8 @@ struct State {
     cut: BTreeSet<(NodeId, NodeId)>,
     /// Nodes that refuse connections as busy, and until when.
     busy: BTreeMap<NodeId, Instant>,
+    /// Nodes that repeat the first chunk of an answer instead of sending the others.
+    repeats: BTreeSet<NodeId>,
     /// Percent of requests whose answer is lost, or cut short.
     loss: u64,
     /// The bounds of the delay of a message, in milliseconds; it is less than the second.
@@ -68,8 +71,9 @@ struct Host {
 
 impl Net {
     pub(super) fn new(seed: u64) -> Arc<Self> {
-        let (trace, hosts, cut, busy) = Default::default();
-        let state = State { rng: Rng::new(seed), trace, hosts, cut, busy, loss: 0, delay_ms: DELAY_MS };
+        let (trace, hosts, cut, busy, repeats) = Default::default();
+        let (rng, delay_ms) = (Rng::new(seed), DELAY_MS);
+        let state = State { rng, trace, hosts, cut, busy, repeats, loss: 0, delay_ms };
         Arc::new(Self { state: Mutex::new(state), origin: Instant::now() })
     }
 
@@ -114,6 +118,11 @@ impl Net {
     /// Lets a node refuse all connections as busy for this time.
     pub(super) fn set_busy(&self, node: NodeId, during: Duration) {
         self.lock().busy.insert(node, Instant::now() + during);
+    }
+
+    /// Lets a node repeat the first chunk of every answer, without end, instead of sending the others.
+    pub(super) fn set_repeats(&self, node: NodeId) {
+        self.lock().repeats.insert(node);
     }
 
     fn is_busy(&self, node: &NodeId) -> bool {
@@ -304,6 +313,9 @@ impl SimLink {
             out.0.push(Frame::Error(Refusal::of(&error)));
         }
         let mut frames = out.0;
+        if self.net.lock().repeats.contains(&to) {
+            repeat_first_chunk(&mut frames);
+        }
         let bytes: usize = frames.iter().map(|frame| frame.encode().map_or(0, |it| it.payload.len())).sum();
         sleep(self.net.delay() + Duration::from_micros(bytes as u64 * 1_000_000 / RATE)).await;
         let is_lost = {
@@ -339,6 +351,17 @@ impl SimLink {
             fetch.handle_end(id).map_err(Error::Engine)?;
         }
     }
+}
+
+/// Replaces all that follows the first chunk by more copies of it than a puller takes.
+fn repeat_first_chunk(frames: &mut Vec<Frame>) {
+    let is_chunk = |frame: &Frame| matches!(frame, Frame::Chunk(_));
+    let Some(at) = frames.iter().position(is_chunk) else { return };
+    frames.truncate(at + 1);
+    let chunk = frames[at].clone();
+    let len = chunk.encode().map_or(1, |encoded| encoded.payload.len().max(1));
+    let copies = usize::try_from(FETCH_WASTE_BYTES).unwrap() / len + len;
+    frames.extend(std::iter::repeat_n(chunk, copies));
 }
 
 /// The frames of an answer.
