@@ -109,7 +109,76 @@ impl EventStream {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tracing::{
+        Event, Level, Metadata, Subscriber,
+        field::{Field, Visit},
+        span,
+    };
+
     use super::*;
+
+    /// Keeps the level and the message of each line of the log.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<(Level, String)>>>);
+
+    struct Message(String);
+
+    impl Visit for Message {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            if field.name() == "message" {
+                self.0 = format!("{value:?}");
+            }
+        }
+    }
+
+    impl Subscriber for Lines {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut message = Message(String::new());
+            event.record(&mut message);
+            self.0.lock().unwrap().push((*event.metadata().level(), message.0));
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    /// Symptom: the log of `serve` never said who joined or pulled, or which peer was lost.
+    #[test]
+    fn what_peers_do_is_in_the_log_at_level_info() {
+        let [library, node, name, channel, release] =
+            ["library", "node", "name", "channel", "release"].map(str::to_owned);
+        let (lines, events) = (Lines::default(), Events::default());
+        tracing::subscriber::with_default(lines.clone(), || {
+            for event in [
+                NodeEvent::PeerReached { library: library.clone(), node: node.clone() },
+                NodeEvent::PeerLost { library: library.clone(), node: node.clone() },
+                NodeEvent::Joined { library: library.clone(), node, name },
+                NodeEvent::ChannelMoved { library, channel, release, sequence: 1 },
+                NodeEvent::Stopped,
+            ] {
+                events.emit(0, event);
+            }
+        });
+        let expected =
+            ["a peer is reached", "a peer is lost", "a node joined", "a channel moved", "stopped serving"];
+        let expected = expected.map(|message| (Level::INFO, message.to_owned()));
+        assert_eq!(*lines.0.lock().unwrap(), expected);
+    }
 
     #[tokio::test]
     async fn a_slow_reader_learns_how_many_events_it_missed() {

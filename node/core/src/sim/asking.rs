@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chuan_api::node_event::NodeEvent;
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     world::World,
 };
 use crate::{
+    context::Next,
     exchange::Reach,
     job::{Cancel, Event, Job},
 };
@@ -118,6 +120,34 @@ fn the_only_peer_is_waited_for_before_each_act() {
             sleep(SOON).await;
         }
         assert!(tell(&world).await <= FORGIVEN);
+        finish(world, Ok(())).await
+    });
+    ran.unwrap();
+}
+
+/// Symptom: `serve` said nothing when a peer was gone, and nothing when it was back.
+#[test]
+fn a_peer_that_is_lost_and_back_is_reported() {
+    let ran = run(async {
+        let world = World::new(8, 2, None).await;
+        sleep(CONVERGE).await;
+        let mut events = world.services(0).context.events.subscribe();
+        let (library, node) = (world.library.to_string(), world.nodes[1].id.to_string());
+        for is_lost in [true, false] {
+            cut(&world, &[1], is_lost);
+            sleep(CONVERGE).await;
+        }
+        world.services(0).context.events.end();
+        let mut seen = Vec::new();
+        while let Some(next) = events.next().await {
+            let Next::Event(stamped) = next else { return Err("an event was missed".to_owned()) };
+            seen.push(stamped.event);
+        }
+        let about_peers =
+            |event: &NodeEvent| matches!(event, NodeEvent::PeerLost { .. } | NodeEvent::PeerReached { .. });
+        seen.retain(about_peers);
+        let lost = NodeEvent::PeerLost { library: library.clone(), node: node.clone() };
+        assert_eq!(seen, [lost, NodeEvent::PeerReached { library, node }]);
         finish(world, Ok(())).await
     });
     ran.unwrap();
