@@ -54,3 +54,28 @@ pub(super) fn progress_of(job: Job, clock: Clock) -> impl FnMut(&Report) + Send 
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Cancel, Event};
+
+    /// Symptom: a pull that continued an earlier one showed no total, and none of what was here already.
+    #[tokio::test]
+    async fn a_pull_that_continues_shows_its_total_and_what_is_here() {
+        let (job, mut events) = Job::watched(Cancel::default());
+        let mut report = Report { files: 2, bytes_total: 100, chunk_bytes_held: 60, ..Report::default() };
+        let mut progress = progress_of(job, Clock::default());
+        progress(&report);
+        (report.done, report.chunk_bytes_fetched) = (true, 40);
+        progress(&report);
+        drop(progress);
+        let mut seen = Vec::new();
+        while let Some(event) = events.next().await {
+            let Event::Progress(progress) = event else { continue };
+            assert_eq!((progress.bytes_total, progress.files_total), (Some(100), Some(2)));
+            seen.push((progress.bytes_done, progress.bytes_saved, progress.files_done));
+        }
+        assert_eq!(seen, [(60, 60, 0), (100, 60, 2)]);
+    }
+}
