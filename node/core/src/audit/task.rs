@@ -37,6 +37,9 @@ const CONFLICTS: usize = 1024;
 /// The record in place of further contradictions.
 const MORE_CONFLICTS: &str = "more contradictions than are recorded here; `chuan conflicts` lists them";
 
+/// The subjects of contradictions that are recorded, by library.
+type Known = BTreeMap<Option<LibraryId>, BTreeSet<String>>;
+
 /// A peer as the actor of an event.
 pub(crate) const fn actor(peer: &PeerKey) -> Actor {
     Actor::Peer { key: peer.key, node: peer.node }
@@ -60,7 +63,7 @@ pub(crate) struct AuditService {
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     /// Subjects of contradictions by library; `None` until the log was searched for them.
-    conflicts: Option<BTreeMap<Option<LibraryId>, BTreeSet<String>>>,
+    conflicts: Option<Known>,
     /// Damage of the store.
     losses: Losses,
     /// Checkpoints of this node's own log.
@@ -203,22 +206,14 @@ impl AuditService {
         if !events.is_empty() {
             let mut recorded = self.recorded();
             let known = recorded.conflicts.get_or_insert_with(|| self.recent_conflicts());
-            events.retain(|event| {
-                let of_library = known.entry(event.library).or_default();
-                of_library.len() < CONFLICTS && of_library.insert(event.subject.clone())
-            });
-            for (library, of_library) in known.iter_mut().filter(|(_, all)| all.len() >= CONFLICTS) {
-                if of_library.insert(MORE_CONFLICTS.to_owned()) {
-                    events.push(Event { library: *library, ..Event::new(Verb::Conflict, MORE_CONFLICTS) });
-                }
-            }
+            keep_unrecorded(&mut events, known);
         }
         events
     }
 
     /// The contradictions among the last records of the log. An older contradiction is recorded again.
-    fn recent_conflicts(&self) -> BTreeMap<Option<LibraryId>, BTreeSet<String>> {
-        let mut recent: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    fn recent_conflicts(&self) -> Known {
+        let mut recent = Known::new();
         let log = &self.context.log;
         let from = log.at().count.saturating_sub(RECENT_RECORDS);
         let read = log.files().records(from, |record, _| {
@@ -256,9 +251,46 @@ impl AuditService {
     }
 }
 
+/// Drops contradictions that are recorded already. Beyond [`CONFLICTS`] of them of one library, one event
+/// stands for all others.
+fn keep_unrecorded(events: &mut Vec<Event>, known: &mut Known) {
+    events.retain(|event| {
+        let of_library = known.entry(event.library).or_default();
+        of_library.len() < CONFLICTS && of_library.insert(event.subject.clone())
+    });
+    for (library, of_library) in known.iter_mut().filter(|(_, all)| all.len() >= CONFLICTS) {
+        if of_library.insert(MORE_CONFLICTS.to_owned()) {
+            events.push(Event { library: *library, ..Event::new(Verb::Conflict, MORE_CONFLICTS) });
+        }
+    }
+}
+
 /// Logs a failure. The audit log reports its own failures; a panic during a write must not fail the command.
 fn log_failure(result: Result<()>) {
     if let Err(failure) = result {
         tracing::error!(%failure, "the audit log was not written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Symptom: a stolen key made contradictions without end; each was a record of the log, and stayed in
+    /// memory.
+    #[test]
+    fn contradictions_are_recorded_up_to_a_limit() {
+        let mut known = Known::new();
+        let mut recorded = Vec::new();
+        for batch in 0..5 {
+            let subjects = (0..=batch * CONFLICTS / 2).map(|number| format!("release {number}"));
+            let mut events: Vec<_> = subjects.map(|subject| Event::new(Verb::Conflict, subject)).collect();
+            keep_unrecorded(&mut events, &mut known);
+            recorded.extend(events.into_iter().map(|event| event.subject));
+        }
+        let known: usize = known.values().map(BTreeSet::len).sum();
+        assert_eq!((recorded.len(), known), (CONFLICTS + 1, CONFLICTS + 1));
+        assert_eq!(recorded.last().map(String::as_str), Some(MORE_CONFLICTS));
+        assert_eq!(recorded.iter().collect::<BTreeSet<_>>().len(), recorded.len(), "one was recorded twice");
     }
 }
