@@ -3,15 +3,15 @@
 use chuan_engine::{
     manifest::table::ClassTable,
     statement::{
-        Body, Classes, Header, Key, ReleaseClass, Role as LibraryRole, RoleKind, Root,
-        library::release_of_classes,
+        Body, Channel, Classes, Header, Key, ReleaseClass, Role as LibraryRole, RoleKind, Root,
+        library::{channel, release_of_classes},
     },
     store::Object,
 };
 
 use super::*;
 use crate::{
-    command::{Cat, Restore},
+    command::{Cat, Conflicts, Restore},
     keyring::Keyring,
 };
 
@@ -64,6 +64,27 @@ async fn a_release_with_a_path_of_another_class_is_not_restored() {
     ] {
         assert!(failure.exit == Exit::Denied && failure.message.contains("masters/film.mp4"), "{failure}");
     }
+
+    // Where a channel names it, `conflicts` does too.
+    let conflicts = async || origin.conflicts(Conflicts::default()).await.unwrap().conflicts;
+    assert!(conflicts().await.is_empty(), "no channel names the release");
+    move_live(&origin, &forged);
+    let [row] = &conflicts().await[..] else { panic!("{:?}", conflicts().await) };
+    assert_eq!((row.kind.as_str(), row.settled), ("class", false), "{row:?}");
+    assert!(row.subject.starts_with("release ") && row.advice.contains("masters/film.mp4"), "{row:?}");
+    assert_eq!(row.signers, [trailers.public().to_string()]);
+    assert_eq!(row.statements.iter().map(|proof| &proof.statement).collect::<Vec<_>>(), [&forged]);
+}
+
+/// An operator moves `live` to a release.
+fn move_live(origin: &Node, release: &str) {
+    let library = origin.library_service().named("films").unwrap();
+    let active = library.channel("live").unwrap().body.active;
+    let body =
+        Channel { name: "live".into(), release: release.parse().unwrap(), active, follow: false, term: None };
+    let operator = role_key(origin, &library, RoleKind::Operator);
+    let moved = channel(&library, &operator, body, now_ms()).unwrap();
+    origin.library_service().change(&library.id(), |_| Ok(vec![moved])).unwrap();
 }
 
 /// Adds a publisher of one class in a new root. Returns its key.
