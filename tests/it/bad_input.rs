@@ -226,6 +226,37 @@ fn a_cut_segment_is_corrupt_until_a_pull_heals_it() -> Result<()> {
     Ok(())
 }
 
+/// Symptom: where a segment was gone, `verify` ended with 0 after a rebuild: the new index knew nothing of
+/// it.
+#[test]
+fn a_deleted_segment_is_damage_until_a_pull_heals_it() -> Result<()> {
+    let pair = published(500_000)?;
+    let _server = pair.connect()?;
+    let mirror = &pair.mirror;
+    let verify = |what: &str| -> Result<()> {
+        let output = mirror.output(["verify"])?;
+        ensure!(output.status.code() == Some(CORRUPT), "{what}: {output:?}");
+        Ok(())
+    };
+    for is_rebuilt in [false, true] {
+        pair.pull()?;
+        let segments = fs::read_dir(mirror.path.join("store/segments"))?;
+        let segments = segments.map(|item| Ok(item?.path())).collect::<Result<Vec<_>>>()?;
+        ensure!(!segments.is_empty(), "there is no segment");
+        segments.iter().try_for_each(fs::remove_file)?;
+        verify("a segment is gone")?;
+        if is_rebuilt {
+            mirror.run(["rebuild"])?;
+            verify("after a rebuild")?;
+        }
+        let pulled = pair.pull()?;
+        ensure!(number(&pulled, "chunks_fetched")? > 0, "{pulled}");
+        mirror.run(["verify"])?;
+        mirror.run(["verify", "--deep"])?;
+    }
+    pair.check_restored()
+}
+
 #[test]
 fn a_missing_object_is_named() -> Result<()> {
     let pair = published(100_000)?;

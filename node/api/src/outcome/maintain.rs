@@ -20,6 +20,9 @@ pub struct Verified {
     pub bytes: u64,
     /// Objects that a release names and that are not held.
     pub missing: u64,
+    /// Of the missing objects, those of releases that were complete here before.
+    #[serde(default)]
+    pub lost: u64,
     /// Damaged objects.
     pub corrupt: u64,
     /// Classes of the releases that are not granted to this node.

@@ -142,7 +142,7 @@ impl Outcome {
     /// The exit code. A command that did its work may still have found damage, gaps or a lag.
     pub fn exit(&self) -> Exit {
         match self {
-            Outcome::Verify(verified) if verified.corrupt > 0 => Exit::Corrupt,
+            Outcome::Verify(verified) if verified.corrupt > 0 || verified.lost > 0 => Exit::Corrupt,
             Outcome::Verify(verified) if verified.missing > 0 => Exit::Missing,
             Outcome::AuditVerify(verified) if verified.is_altered() => Exit::Corrupt,
             Outcome::Rebuild(rebuilt) if rebuilt.lost > 0 => Exit::Corrupt,
@@ -422,6 +422,8 @@ mod tests {
         let verified = Verified { missing: 1, corrupt: 1, ..Verified::default() };
         assert_eq!(Outcome::Verify(verified).exit(), Exit::Corrupt);
         assert_eq!(Outcome::Verify(Verified { missing: 1, ..Verified::default() }).exit(), Exit::Missing);
+        let lost = Verified { missing: 2, lost: 1, ..Verified::default() };
+        assert_eq!(Outcome::Verify(lost).exit(), Exit::Corrupt);
         assert_eq!(Outcome::Verify(Verified::default()).exit(), Exit::Ok);
     }
 }

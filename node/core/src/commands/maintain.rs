@@ -150,9 +150,11 @@ fn walk(
 ) -> Result<()> {
     let mut absent = BTreeSet::new();
     let of_library = damaged.iter().filter(|(of, _)| *of == library.id()).map(|(_, id)| *id);
-    let mut seen = Seen { damaged: of_library.collect(), named: BTreeSet::new() };
+    let mut seen = Seen { damaged: of_library.collect(), named: BTreeSet::new(), was_here: false };
     let objects = context.objects(&library.id());
     let whole = note_whole_releases(context, library)?;
+    // A pull that did not end may be the first one of a class.
+    let is_pulling = context.home.pull_unfinished(&library.id());
     for said in library.releases() {
         job.check()?;
         let release = said.statement.id();
@@ -163,6 +165,7 @@ fn walk(
             continue;
         }
         verified.releases += 1;
+        seen.was_here = whole.contains(&said.body.manifest) && !is_pulling;
         let context = format!("{}@{}", library.name(), said.statement.sequence());
         match structure(&*objects, &said.body.manifest, LISTED) {
             Ok(report) => {
@@ -172,6 +175,7 @@ fn walk(
             Err(error @ (Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_))) => {
                 let missing = matches!(error, Error::Missing(_));
                 *(if missing { &mut verified.missing } else { &mut verified.corrupt }) += 1;
+                verified.lost += u64::from(missing && seen.was_here);
                 name(verified, || format!("{context}: {error}"));
             }
             Err(error) => return Err(error.into()),
@@ -229,7 +233,7 @@ fn take_report(
     for (slot, commitment) in &report.absent {
         if !holdings.is_granted_all(library) {
             absent.push(*slot);
-        } else if seen.is_new(ObjectId::Page(commitment.as_page()), verified) {
+        } else if seen.is_new(ObjectId::Page(commitment.as_page()), false, verified) {
             name(verified, || format!("{context}: class header {} is not held", commitment.short()));
         }
     }
@@ -290,14 +294,18 @@ struct Seen {
     damaged: BTreeSet<ObjectId>,
     /// Those that an earlier release named.
     named: BTreeSet<ObjectId>,
+    /// Whether the release was complete here before.
+    was_here: bool,
 }
 
 impl Seen {
     /// Whether an object that is not held is to be named, with the first release that needs it. Counts it
     /// where the scrub has not.
-    fn is_new(&mut self, id: ObjectId, verified: &mut Verified) -> bool {
+    fn is_new(&mut self, id: ObjectId, was_here: bool, verified: &mut Verified) -> bool {
         let is_new = self.named.insert(id);
-        verified.missing += u64::from(is_new && !self.damaged.contains(&id));
+        let is_missing = is_new && !self.damaged.contains(&id);
+        verified.missing += u64::from(is_missing);
+        verified.lost += u64::from(is_missing && was_here);
         is_new
     }
 }
@@ -305,19 +313,20 @@ impl Seen {
 fn take_class(verified: &mut Verified, seen: &mut Seen, context: &str, class: &ClassReport) {
     let missing = &class.missing;
     for page in &missing.pages {
-        if !seen.is_new(ObjectId::Page(page.id), verified) {
+        if !seen.is_new(ObjectId::Page(page.id), seen.was_here, verified) {
             continue;
         }
         name(verified, || format!("{context}: page {} is not held", page.id.short()));
     }
     for (_, chunk) in &missing.chunks {
-        if !seen.is_new(ObjectId::Chunk(chunk.id), verified) {
+        if !seen.is_new(ObjectId::Chunk(chunk.id), seen.was_here, verified) {
             continue;
         }
         name(verified, || format!("{context}: chunk {} ({} bytes) is not held", chunk.id.short(), chunk.len));
     }
     if missing.is_empty() && class.walked.state != PageState::Full {
         verified.missing += 1;
+        verified.lost += u64::from(seen.was_here);
         name(verified, || format!("{context}: class {} is not whole", class.header.name));
     }
 }
