@@ -57,6 +57,25 @@ fn spread(mut all: Vec<Point>) -> Vec<Point> {
     chosen
 }
 
+/// Symptom: one EDQUOT while the index was opened discarded it, healthy as it was.
+#[test]
+fn a_quota_that_is_reached_at_the_index_does_not_cost_it() -> Result<()> {
+    let dir = crash::folder()?;
+    let campaign = campaign(dir.path(), 1)?;
+    let calls = campaign.calls(Job::Publish)?;
+    let is_of_index = |call: &Call| call.path.to_string_lossy().contains("store/index/");
+    let numbers: Vec<u64> =
+        (1..).zip(&calls).filter(|(_, call)| is_of_index(call)).map(|(number, _)| number).collect();
+    ensure!(numbers.len() > 2, "{} calls are of the index", numbers.len());
+    for number in [numbers.first(), numbers.get(numbers.len() / 2), numbers.last()].into_iter().flatten() {
+        let moment = Moment::Call(*number);
+        let point = Point { job: Job::Publish, fault: Fault::Edquot, moment };
+        let outcome = campaign.run(point, None, "point")?;
+        ensure!(!matches!(outcome, Outcome::Violated(_)), "{point}: {outcome:?}");
+    }
+    Ok(())
+}
+
 /// A segment whose name is not durable is lost with its content, although its release was acknowledged.
 #[test]
 fn a_missing_sync_of_a_folder_is_found() -> Result<()> {

@@ -357,17 +357,20 @@ enum Access {
 /// makes the next open build one. Any other error is the system's, and the index stays as it is.
 fn failed(generation: &Generation, error: &rocksdb::Error, access: Access) -> Error {
     let text = format!("the index {}: {error}", generation.dir().display());
-    if is_damage(error, access) {
+    if is_damage(error.as_ref(), error.kind(), access) {
         return damaged(generation, error);
     }
-    match cause(error) {
+    refusal(cause(error.as_ref()), text, error.as_ref().contains("/LOCK"))
+}
+
+/// The error where the system refused something to RocksDB, for this cause.
+fn refusal(cause: Option<i32>, text: String, is_of_lock: bool) -> Error {
+    match cause {
         Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => {
             Error::Full(format!("{text}; free some space there, then start again"))
         }
         Some(cause) => Error::Io { context: text, source: io::Error::from_raw_os_error(cause) },
-        None if error.as_ref().contains("/LOCK") => {
-            Error::Busy(format!("{text}: another process has the store open"))
-        }
+        None if is_of_lock => Error::Busy(format!("{text}: another process has the store open")),
         None => Error::Io { context: text, source: io::Error::other("not damage of the index") },
     }
 }
@@ -376,15 +379,14 @@ fn failed(generation: &Generation, error: &rocksdb::Error, access: Access) -> Er
 /// else the error's kind says so. A system cause takes precedence over the kind: RocksDB also reports a table
 /// as corrupt that it could not open. A write that the disk refuses damages nothing: the position in the
 /// index says how far it is complete.
-fn is_damage(error: &rocksdb::Error, access: Access) -> bool {
-    match cause(error) {
+fn is_damage(text: &str, kind: ErrorKind, access: Access) -> bool {
+    match cause(text) {
         Some(libc::EIO) if access == Access::Write => false,
-        Some(libc::ENOENT | libc::EIO) => !error.as_ref().contains("/LOCK"),
+        Some(libc::ENOENT | libc::EIO) => !text.contains("/LOCK"),
         Some(_) => false,
-        None => matches!(
-            error.kind(),
-            ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported
-        ),
+        None => {
+            matches!(kind, ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported)
+        }
     }
 }
 
@@ -413,8 +415,7 @@ const CAUSES: [i32; 17] = [
 
 /// The system cause of an error. RocksDB's C interface passes no number, only the system's message at the end
 /// of the text.
-fn cause(error: &rocksdb::Error) -> Option<i32> {
-    let text = error.as_ref();
+fn cause(text: &str) -> Option<i32> {
     CAUSES.into_iter().find(|cause| {
         let words = io::Error::from_raw_os_error(*cause).to_string();
         let words = words.split(" (os error").next().unwrap_or_default();
@@ -424,4 +425,68 @@ fn cause(error: &rocksdb::Error) -> Option<i32> {
 
 fn location(value: Option<&[u8]>) -> Result<Option<Location>> {
     value.map(Location::decode).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Symptom: one EDQUOT at an open removed a healthy index. That cost hours of rebuild for a large
+    /// library, and room that lacked. Cause: errors were told apart by the kind that RocksDB gives them.
+    #[test]
+    fn only_damage_of_the_index_is_damage() {
+        let during = [
+            "While open a file for random read",
+            "While appending to file",
+            "While fsync",
+            "While lock file",
+        ];
+        let files = ["000012.log", "000008.sst", "MANIFEST-000005", "CURRENT"];
+        for cause in CAUSES {
+            let words = io::Error::from_raw_os_error(cause).to_string();
+            let words = words.split(" (os error").next().unwrap_or_default();
+            for (during, file) in during.into_iter().flat_map(|during| files.map(|file| (during, file))) {
+                let path = format!("/h/store/index/00000001/{file}");
+                let plain = format!("IO error: {during}: {path}: {words}");
+                // A table that cannot be opened is "corrupt" too.
+                let table = format!("Corruption: Can't access /{file}: {plain}");
+                for (text, kind) in [(plain, ErrorKind::IOError), (table, ErrorKind::Corruption)] {
+                    assert_eq!(super::cause(&text), Some(cause), "{text}");
+                    let is_bad = |access| is_damage(&text, kind.clone(), access);
+                    let expected = (cause == libc::ENOENT || cause == libc::EIO, cause == libc::ENOENT);
+                    assert_eq!((is_bad(Access::Read), is_bad(Access::Write)), expected, "{text}");
+                }
+            }
+            let lock = format!("IO error: While lock file: /h/store/index/00000001/LOCK: {words}");
+            assert!(!is_damage(&lock, ErrorKind::IOError, Access::Read), "{lock}");
+        }
+        for (text, kind, expected) in [
+            ("Corruption: block checksum mismatch", ErrorKind::Corruption, true),
+            ("Invalid argument: Column families not opened", ErrorKind::InvalidArgument, true),
+            ("Not implemented: unknown format", ErrorKind::NotSupported, true),
+            (
+                "IO error: While lock file: /h/LOCK: Resource temporarily unavailable",
+                ErrorKind::IOError,
+                false,
+            ),
+            ("Operation aborted", ErrorKind::Aborted, false),
+        ] {
+            assert_eq!(is_damage(text, kind, Access::Read), expected, "{text}");
+        }
+    }
+
+    /// Callers open a home on a full disk for reading, and wait for a home that is in use.
+    #[test]
+    fn a_full_disk_and_a_quota_are_no_room() {
+        for cause in [libc::ENOSPC, libc::EDQUOT, libc::EFBIG] {
+            let error = refusal(Some(cause), "text".into(), false);
+            assert!(matches!(&error, Error::Full(text) if text.contains("free some space")), "{error:?}");
+        }
+        let denied = refusal(Some(libc::EACCES), "text".into(), false);
+        assert!(
+            matches!(&denied, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+        );
+        assert!(matches!(refusal(None, "text".into(), true), Error::Busy(_)));
+        assert!(matches!(refusal(None, "text".into(), false), Error::Io { .. }));
+    }
 }

@@ -94,7 +94,7 @@ impl Campaign {
         }
         let (out, err) = (output(&case, "out"), output(&case, "err"));
         let held = check::acknowledged((point.job, point.fault), trace.end, &out, &err)
-            .and_then(|answer| check::after(&self.stage, &case, answer.as_ref(), &scratch));
+            .and_then(|answer| check::after(&self.stage, (&case, point.fault), answer.as_ref(), &scratch));
         Ok(match held {
             Ok(()) => Outcome::Held,
             Err(error) => {

@@ -1,6 +1,6 @@
 //! The promises that hold after a fault, seen through the program as a user sees it.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{collections::BTreeSet, ffi::OsString, fs, path::Path};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -48,7 +48,12 @@ pub(super) fn acknowledged(
 
 /// Checks a home after a fault: it opens, what was acknowledged is there, the command repeated completes, and
 /// everything verifies then. `scratch` does not exist yet.
-pub(super) fn after(stage: &Stage, case: &Case, answer: Option<&Value>, scratch: &Path) -> Result<()> {
+pub(super) fn after(
+    stage: &Stage,
+    (case, fault): (&Case, Fault),
+    answer: Option<&Value>,
+    scratch: &Path,
+) -> Result<()> {
     let home = &case.home;
     home.run(["verify"]).context("the first `verify`")?;
     has_releases(case, releases_of(case.job, answer.is_some()))?;
@@ -70,7 +75,28 @@ pub(super) fn after(stage: &Stage, case: &Case, answer: Option<&Value>, scratch:
         ensure!(difference.is_none(), "release {number}: {difference:?}");
         fs::remove_dir_all(scratch)?;
     }
+    if matches!(fault, Fault::Enospc | Fault::Edquot) {
+        keeps_its_index(stage, case)?;
+    }
     Ok(())
+}
+
+/// A disk without room damages nothing, so the index is the one from before: a new one has the next number,
+/// and costs hours in a large home.
+fn keeps_its_index(stage: &Stage, case: &Case) -> Result<()> {
+    if matches!(case.job, Job::First | Job::Rebuild) {
+        return Ok(());
+    }
+    let (before, now) = (index_names(&stage.template(case.job))?, index_names(&case.home.path)?);
+    ensure!(!before.is_empty() && before == now, "the index was {before:?}, and is {now:?}");
+    Ok(())
+}
+
+/// The folders of the index of a home, and the notes about them.
+fn index_names(home: &Path) -> Result<BTreeSet<OsString>> {
+    let folder = home.join("store/index");
+    let items = fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))?;
+    items.map(|item| Ok(item?.file_name())).collect()
 }
 
 /// The number of releases that the home must hold.

@@ -84,13 +84,18 @@ impl Stage {
         }
         fs::create_dir(root)?;
         let home = root.join("home");
-        copy(&self.dir.join(format!("home-{}", job.name())), &home)?;
+        copy(&self.template(job), &home)?;
         let destination = root.join("destination");
         if job == Job::Restore {
             copy(&self.dir.join("destination"), &destination)?;
         }
         let source = if job == Job::Pull { Some(self.source(&root.with_extension("source"))?) } else { None };
         Ok(Case { job, root: root.to_owned(), home: Home::at(home)?, destination, source })
+    }
+
+    /// The home that is copied for a command.
+    pub(super) fn template(&self, job: Job) -> PathBuf {
+        self.dir.join(format!("home-{}", job.name()))
     }
 
     fn source(&self, path: &Path) -> Result<Server> {
