@@ -11,13 +11,15 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use chuan_tests::{
     media,
-    program::{Home, binary},
+    program::{Home, binary, copy},
 };
 
 /// Exit codes of the command line's contract.
 const FULL: i32 = 9;
 /// The exit code of a panic.
 const PANICKED: i32 = 101;
+/// A user of whom no other test runs a program.
+const USER: &str = "64321";
 
 /// A home that publishes a folder with a film of 8 MB.
 struct Scene {
@@ -84,6 +86,48 @@ fn a_limit_of_memory_ends_a_publish_in_order() -> Result<()> {
         after(&format!("ulimit -v {kib}"), &scene.publish())?;
     }
     scene.check_usable()
+}
+
+/// Symptom: the index ended the process with SIGABRT where the system refused it a thread. The limit counts
+/// the threads of a user, and root has none, so another user runs the program.
+#[test]
+fn a_limit_of_threads_ends_a_publish_in_order() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can run it as a user without other processes");
+        return Ok(());
+    }
+    let scene = Scene::new()?;
+    let program = scene.dir.path().join("chuan");
+    copy(&binary()?, &program)?;
+    fs::set_permissions(scene.dir.path(), fs::Permissions::from_mode(0o755))?;
+    let given = Command::new("chown").args(["-R", USER, "--"]).arg(&scene.home.path).status()?;
+    ensure!(given.success(), "chown: {given}");
+    // Two programs of Debian's package util-linux.
+    let limited = |limit: Option<u32>| -> Result<Output> {
+        let publish = scene.publish();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]);
+        if let Some(limit) = limit {
+            command.arg("prlimit").arg(format!("--nproc={limit}"));
+        }
+        command.arg(&program).args(publish.get_args());
+        command.envs(publish.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.stdin(Stdio::null()).output().context("run setpriv")?;
+        let is_orderly = output.status.signal().is_none() && output.status.code() != Some(PANICKED);
+        ensure!(is_orderly, "{limit:?} threads: {output:?}");
+        Ok(output)
+    };
+    let mut refused = 0;
+    for limit in [1, 2, 4, 6, 8, 10, 11, 12, 13, 14, 16, 18] {
+        let output = limited(Some(limit))?;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success() || error.contains("ulimit -u"), "{limit} threads: {output:?}");
+        refused += u32::from(!output.status.success());
+    }
+    ensure!(refused > 0, "no limit was too low");
+    let output = limited(None)?;
+    ensure!(output.status.success(), "{output:?}");
+    Ok(())
 }
 
 /// Symptom: the files of a home followed the umask, so that other users could change them.
