@@ -66,12 +66,13 @@ impl Error {
         matches!(self, Error::Missing(_) | Error::Corrupt(_))
     }
 
-    /// Whether the file system takes no writes: it is full, over a quota, or read-only. Its content can still
-    /// be read.
+    /// Whether writes are refused: the file system is full, over a quota, or read-only, or a file or folder
+    /// is another user's. The content can perhaps still be read.
     pub fn is_unwritable(&self) -> bool {
+        let refusals = [io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::PermissionDenied];
         match self {
             Error::Full(_) => true,
-            Error::Io { source, .. } => source.kind() == io::ErrorKind::ReadOnlyFilesystem,
+            Error::Io { source, .. } => refusals.contains(&source.kind()),
             _ => false,
         }
     }

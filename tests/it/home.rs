@@ -21,6 +21,7 @@ use serde_json::Value;
 const INVALID: i32 = 4;
 const DENIED: i32 = 5;
 const CORRUPT: i32 = 7;
+const IO: i32 = 10;
 /// A user who owns nothing on this machine.
 const NOBODY: u32 = 65_534;
 
@@ -200,6 +201,83 @@ fn a_command_of_root_leaves_the_home_to_its_owner() -> Result<()> {
     as_user(&["status"])?;
     let foreign = owned_by_others(&root.path)?;
     ensure!(foreign.is_empty(), "not of the owner: {foreign:?}");
+    Ok(())
+}
+
+/// Symptom: one file of root in a user's home kept the user from everything, and no message said why. Now
+/// all that this user may read is read; anything else is an error with the remedy, which works.
+#[test]
+fn files_of_root_keep_the_owner_of_a_home_from_nothing_that_can_be_read() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can try it");
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+    let program = dir.path().join("chuan");
+    copy(&chuan_tests::program::binary()?, &program)?;
+    let library = dir.path().join("library");
+    fs::create_dir(&library)?;
+    fs::write(library.join("f"), "of the film")?;
+    let source = library.to_string_lossy().into_owned();
+    let publish = ["publish", &source, "-l", "films"];
+    let whole = Home::init(dir.path().join("whole"), "u", "origin")?;
+    whole.run(publish)?;
+    chown(&whole.path, "64322")?;
+    let reads: [&[&str]; 4] = [&["status"], &["ls", "films"], &["cat", "films", "f"], &["verify"]];
+    for (part, is_readable) in [
+        ("audit", true),
+        ("cache", true),
+        ("store/index", true),
+        ("ledger", false),
+        ("lock", false),
+        ("store/segments", false),
+    ] {
+        let home = Home::at(dir.path().join(part.replace('/', "-")))?;
+        copy(&whole.path, &home.path)?;
+        let as_owner = |args: &[&str]| -> Result<std::process::Output> {
+            let plain = home.command(args);
+            let mut command = std::process::Command::new(&program);
+            command.args(plain.get_args()).env("LC_ALL", "C").uid(64_322).gid(64_322);
+            command.output().context("run chuan")
+        };
+        match part {
+            // Its files can be read by all users, its folders by their owner only.
+            "store/index" => chown_files(&home.path.join(part))?,
+            part => chown(&home.path.join(part), "0")?,
+        }
+        for args in reads {
+            let output = as_owner(args)?;
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            ensure!(output.status.success() == is_readable, "{part}: {args:?}: {output:?}");
+            let is_explained = error.contains(" belongs to root: run ") && error.contains(" as root");
+            ensure!(is_readable || (output.status.code() == Some(IO) && is_explained), "{part}: {error}");
+        }
+        home.run(["status"])?;
+        let published = as_owner(&publish)?;
+        ensure!(published.status.success(), "{part}: the remedy was in vain: {published:?}");
+    }
+    Ok(())
+}
+
+/// Gives the files below a folder to root.
+fn chown_files(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => chown_files(&path)?,
+            false => std::os::unix::fs::chown(&path, Some(0), Some(0))?,
+        }
+    }
+    Ok(())
+}
+
+fn chown(path: &Path, user: &str) -> Result<()> {
+    let status = std::process::Command::new("chown")
+        .args(["-R", &format!("{user}:{user}"), "--"])
+        .arg(path)
+        .status()?;
+    ensure!(status.success(), "chown {}: {status}", path.display());
     Ok(())
 }
 

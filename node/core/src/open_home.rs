@@ -28,7 +28,7 @@ use crate::{
     commands,
     context::{Context, Stage, Threads},
     exit::{Exit, Failure, Result},
-    home::Home,
+    home::{Home, owner},
     job::{Cancel, Job},
     limits::HOME_LOOK,
     outcome::Outcome,
@@ -64,8 +64,10 @@ impl OpenHome {
     /// [`Exit::Busy`] where another process has it open.
     pub(crate) async fn open(root: &Path, doing: &str) -> Result<Arc<Self>> {
         let home = Home::find(root)?;
-        let lock = HomeLock::acquire_for(home.root(), doing)?;
-        Self::open_locked(home, lock, doing).await
+        match HomeLock::acquire_for(home.root(), doing) {
+            Ok(lock) => Self::open_locked(home, lock, doing).await,
+            Err(error) => Err(owner::with_remedy(error.into(), home.root())),
+        }
     }
 
     /// Like [`OpenHome::open`]; `None` where another process has the home open.
@@ -74,7 +76,7 @@ impl OpenHome {
         match HomeLock::acquire_for(home.root(), doing) {
             Ok(lock) => Self::open_locked(home, lock, doing).await.map(Some),
             Err(Error::Busy(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(owner::with_remedy(error.into(), home.root())),
         }
     }
 
@@ -92,13 +94,15 @@ impl OpenHome {
         };
         let place = lock.place()?;
         let opened = Event::new(Verb::Opened, doing);
+        let root = home.root().to_owned();
         let services = Threads::Pool
             .run(move || {
                 let context = Context::open(home, lock, opened, Clock::default())?;
                 context.store.found().iter().for_each(|found| context.note(Event::new(Verb::Heal, found)));
                 Services::load(context)
             })
-            .await?;
+            .await
+            .map_err(|failure| owner::with_remedy(failure, &root))?;
         services.start();
         let (doing, running) = (doing.to_owned(), Mutex::default());
         let this = Arc::new(Self { services, doing, running, is_announced: AtomicBool::new(false), place });
@@ -207,7 +211,7 @@ impl OpenHome {
             command => commands::run(&self.services, command, &job).await,
         };
         self.services.audit.settle_if_due().await;
-        result
+        result.map_err(|failure| owner::with_remedy(failure, self.services.context.home.root()))
     }
 
     /// Cancels every command that runs here, those of other processes included.

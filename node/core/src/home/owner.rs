@@ -115,6 +115,45 @@ fn give_below(
     Ok(())
 }
 
+/// Adds the remedy to a failure for which the system refused a file of the home at `root` to this user: an
+/// item of the home is another user's.
+pub(crate) fn with_remedy(mut failure: Failure, root: &Path) -> Failure {
+    let system = failure.source.error().and_then(|error| error.downcast_ref::<io::Error>());
+    let is_denied = system.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    if !is_denied || !failure.message.contains(&*root.to_string_lossy()) {
+        return failure;
+    }
+    if let Some((path, user)) = foreign(root, geteuid().as_raw(), DEPTH) {
+        let path = path.display();
+        let remedy = match user {
+            0 => format!(
+                "{path} belongs to root: run `chuan status` as root, which gives the files of root in the home to its owner"
+            ),
+            user => format!("{path} belongs to user {user}: give it to the owner of the home with `chown`"),
+        };
+        failure.message.push_str("; ");
+        failure.message.push_str(&remedy);
+    }
+    failure
+}
+
+/// The first item below a folder that is not this user's, and its owner. Follows no link.
+fn foreign(folder: &Path, user: u32, depth: usize) -> Option<(PathBuf, u32)> {
+    for entry in std::fs::read_dir(folder).ok()?.flatten() {
+        let Ok(found) = entry.metadata() else { continue };
+        if found.uid() != user {
+            return Some((entry.path(), found.uid()));
+        }
+        if found.is_dir()
+            && depth > 0
+            && let Some(found) = foreign(&entry.path(), user, depth - 1)
+        {
+            return Some(found);
+        }
+    }
+    None
+}
+
 fn become_user(user: Uid, group: Gid, source: Option<&Path>) -> io::Result<()> {
     // The change of the user would take the right to read the source.
     set_keep_capabilities(true)?;
