@@ -195,6 +195,45 @@ fn kinds_come_back_as_they_were() -> Result<()> {
     Ok(())
 }
 
+/// Symptom: extended attributes were lost, and nothing said so.
+#[test]
+fn extended_attributes_are_kept_with_the_option_and_counted_without() -> Result<()> {
+    let case = Case::new()?;
+    case.write("tagged.mkv", "film")?;
+    case.write("plain.mkv", "film")?;
+    let (name, value) = ("user.xdg.tags", b"approved");
+    let tagged = case.path("library/tagged.mkv");
+    if let Err(error) = rustix::fs::setxattr(&tagged, name, value, rustix::fs::XattrFlags::empty()) {
+        eprintln!("skipped: {} keeps no extended attributes: {error}", tagged.display());
+        return Ok(());
+    }
+    let library = case.path("library").display().to_string();
+    let dest = case.path("copy").display().to_string();
+    let publish = ["publish", &library, "-l", "films"];
+    let restore = ["restore", "films", &dest];
+    let attribute = || {
+        let mut read = [0; 64];
+        let len = rustix::fs::getxattr(case.path("copy/tagged.mkv"), name, &mut read[..]).ok()?;
+        read.get(..len).map(<[u8]>::to_vec)
+    };
+    let said = case.home.run(publish)?;
+    ensure!(said.contains("extended attributes of 1 file are left out; --xattrs"), "{said}");
+    case.home.run(restore)?;
+    ensure!(attribute().is_none(), "an attribute was kept that no option asked for");
+
+    let published = case.home.json(publish.iter().chain(&["--xattrs"]))?;
+    ensure!(number(&published, "xattrs_left_total")? == 0, "{published}");
+    ensure!(published["changed"] == true, "{published}");
+    let said = case.home.run(restore)?;
+    ensure!(said.contains("extended attributes of 1 file are not restored; --xattrs"), "{said}");
+    let restored = case.home.json(restore.iter().chain(&["--xattrs"]))?;
+    ensure!(number(&restored, "xattrs_left")? == 0, "{restored}");
+    ensure!(attribute().as_deref() == Some(&value[..]), "{restored}");
+    let plain = rustix::fs::getxattr(case.path("copy/plain.mkv"), name, &mut [0; 64][..]);
+    ensure!(plain.is_err(), "another file has the attribute");
+    Ok(())
+}
+
 /// An ordinary user restores into a folder of their own that holds files of another user.
 #[test]
 fn files_of_another_user_are_replaced_where_the_folder_is_ones_own() -> Result<()> {
