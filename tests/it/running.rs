@@ -162,6 +162,41 @@ fn a_quiet_command_that_succeeds_prints_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Symptom: `-v` printed nothing more.
+#[test]
+fn a_verbose_command_logs_what_it_does() -> Result<()> {
+    let pair = published()?;
+    let _server = pair.connect()?;
+    let lines = |options: &[&str]| -> Result<usize> {
+        let output = pair.mirror.output(options.iter().chain(&["pull"]))?;
+        ensure!(output.status.success(), "{options:?}: {output:?}");
+        let log = String::from_utf8(output.stderr)?;
+        Ok(log.lines().filter(|line| line.contains(" chuan::")).count())
+    };
+    ensure!(lines(&[])? == 0, "a command without an option logs");
+    let verbose = lines(&["-v"])?;
+    ensure!(verbose > 0, "-v logs nothing");
+    ensure!(lines(&["-v", "-v"])? > 0 && lines(&["-v", "-q"])? == 0, "a quiet command logs");
+    Ok(())
+}
+
+/// Symptom: a ticket with the address of a home network was sent to another city; nothing said that it cannot
+/// work.
+#[test]
+fn a_ticket_that_other_networks_cannot_use_has_a_warning() -> Result<()> {
+    let pair = published()?;
+    for (address, is_private) in
+        [("10.0.0.7:4040", true), ("192.0.2.1:4040", false), ("origin.example:4040", false)]
+    {
+        let text = pair.origin.run(["invite", "-l", "films", "--address", address])?;
+        ensure!(text.contains("nodes of other networks cannot reach") == is_private, "{address}: {text}");
+        ensure!(text.contains("announce") == is_private && text.contains(address), "{address}: {text}");
+        let invited = pair.origin.json(["invite", "-l", "films", "--address", address])?;
+        ensure!(invited["addresses_private"] == is_private, "{invited}");
+    }
+    Ok(())
+}
+
 /// Symptom: a ticket's secret had to be an argument, which every user of the machine can read.
 #[test]
 fn a_ticket_comes_from_input_a_file_or_a_variable() -> Result<()> {
