@@ -29,6 +29,7 @@ mod origin_lost;
 mod publish_folders;
 mod recovery;
 mod relayed;
+mod release;
 mod requests;
 #[cfg(target_arch = "x86_64")]
 mod restore_calls;
