@@ -226,3 +226,32 @@ pub(super) fn freshness(seconds: Option<u64>, timekeepers: u64) -> Option<String
 fn yes(follow: bool) -> String {
     if follow { text!("yes") } else { text!("no") }
 }
+
+#[cfg(test)]
+mod tests {
+    use chuan_api::outcome::ChannelRow;
+
+    use super::{super::tests::text, *};
+
+    /// Symptom: every listing said `live is vouched for by nobody`, also where no timekeeper was named.
+    #[test]
+    fn a_library_without_timekeepers_shows_no_freshness() {
+        assert_eq!(freshness(None, 0), None);
+        assert_eq!(freshness(None, 1), Some("not vouched for".to_owned()));
+        assert_eq!(freshness(Some(60), 1), freshness(Some(60), 0));
+        let line = |seconds, timekeepers| text(|out| age(out, Some("live"), seconds, timekeepers));
+        assert_eq!(line(None, 0), "");
+        assert_eq!(line(None, 1), "live is not vouched for\n");
+        assert_eq!(text(|out| age(out, None, Some(60), 1)), "", "a release was asked for, and no channel");
+        let channels = [("canary".to_owned(), None), ("live".to_owned(), None)].into();
+        assert_eq!(names(&channels, 0), "canary, live");
+        assert_eq!(names(&channels, 1).matches("not vouched for").count(), channels.len());
+
+        let shown = |timekeepers| {
+            let row = ChannelRow { timekeepers, ..ChannelRow::default() };
+            let channels = ChannelList { channels: vec![row], ..ChannelList::default() };
+            text(|out| list(out, &channels))
+        };
+        assert!(!shown(0).contains("vouched") && shown(1).contains("not vouched for"), "{}", shown(0));
+    }
+}
