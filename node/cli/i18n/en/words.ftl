@@ -73,6 +73,7 @@ invalid-class-name = class name `{ $name }`: { $why }
 rights-pull = pull in { $classes }
 rights-watch = watch in { $classes }
 rights-both = pull,watch in { $classes }
+keys-one = 1 of 1
 keys-threshold = { $n_threshold } of { $n_keys }
 setting-junk = junk
 setting-excludes = excludes

@@ -73,6 +73,7 @@ invalid-class-name = 类别名 `{ $name }`：{ $why }
 rights-pull = pull，{ $classes }
 rights-watch = watch，{ $classes }
 rights-both = pull、watch，{ $classes }
+keys-one = 单把密钥
 keys-threshold = { $n_keys } 取 { $n_threshold }
 setting-junk = junk
 setting-excludes = excludes

@@ -58,13 +58,11 @@ fn roles(out: &mut impl Write, roles: &[RoleShown], expires_ms: i64) -> io::Resu
 
 fn role(out: &mut impl Write, held: &RoleShown) -> io::Result<()> {
     let keys: Vec<_> = held.keys.iter().map(|key| short(key)).collect();
-    let (threshold, number, keys) = (held.threshold, keys.len(), keys.join(" "));
+    let count = format!("{} of {}", held.threshold, keys.len());
+    let (count, keys) = (translated(&count), keys.join(" "));
     let text = match held.classes == [ALL_CLASSES] {
-        true => text!("role", threshold = threshold, number = number, keys = keys),
-        false => {
-            let classes = listed(&held.classes);
-            text!("role-of", threshold = threshold, number = number, classes = classes, keys = keys)
-        }
+        true => text!("role", count = count, keys = keys),
+        false => text!("role-of", count = count, classes = listed(&held.classes), keys = keys),
     };
     wide_field(out, &held.role, &text)
 }
