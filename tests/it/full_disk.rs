@@ -4,19 +4,21 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use chuan_tests::{
     media,
-    program::{Home, number},
+    program::{Home, Process, number, until},
     rng::Rng,
 };
 
 /// Exit codes of the command line's contract.
 const FULL: i32 = 9;
 const IO: i32 = 10;
+const INTERRUPTED: i32 = 130;
 /// Bytes that a publish that failed may leave: the index, the log, the keys of the library.
 const LEFT_BYTES: u64 = 4 << 20;
 
@@ -109,6 +111,50 @@ fn a_publish_that_does_not_fit_writes_nothing_and_one_that_fails_gives_its_room_
     home.run(publish(&small, &[]))?;
     home.run(["rebuild"])?;
     home.run(["verify", "--deep"])?;
+    Ok(())
+}
+
+/// Symptom: an interrupted publish could not continue on a disk that holds the library once: what it had stored
+/// needed its room a second time.
+#[test]
+fn an_interrupted_publish_continues_on_a_disk_that_holds_the_library_once() -> Result<()> {
+    const FILM_BYTES: u64 = 40_000_000;
+    let Some(disk) = SmallDisk::mount()? else { return Ok(()) };
+    let outside = tempfile::tempdir()?;
+    let home = Home::init(disk.path.join("home"), "small", "origin")?;
+    let library = outside.path().join("library");
+    fs::create_dir(&library)?;
+    media::film(&library.join("a.mp4"), FILM_BYTES, 1)?;
+    // A hole needs no room, and takes longer to read than this test runs: the publish is interrupted in it.
+    let hole = library.join("b.img");
+    fs::File::create(&hole)?.set_len(8 << 40)?;
+
+    let before = disk.free()?;
+    let errors = outside.path().join("errors");
+    let mut command = home.command(publish(&library, &[]));
+    let mut first = Process::spawn(command.stdout(Stdio::null()).stderr(fs::File::create(&errors)?))?;
+    until("most of the film is stored", || {
+        ensure!(first.child.try_wait()?.is_none(), "{}", fs::read_to_string(&errors)?);
+        Ok(before.saturating_sub(disk.free()?) > FILM_BYTES / 10 * 9)
+    })?;
+    first.signal(rustix::process::Signal::INT)?;
+    let ended = first.wait(Duration::from_secs(60))?;
+    ensure!(ended.code() == Some(INTERRUPTED), "{ended}: {}", fs::read_to_string(&errors)?);
+    fs::remove_file(hole)?;
+    ensure!(disk.free()? < FILM_BYTES, "the disk has room for a second copy: this test tests nothing");
+
+    // A folder that is too large with what is stored is still refused.
+    let other = outside.path().join("other");
+    media::library(&other, 1, 100_000_000, 2)?;
+    let (code, error) = home.fails(publish(&other, &[]))?;
+    ensure!(code == FULL && error.contains("needs about"), "{code}: {error}");
+    home.run(publish(&library, &[]))?;
+    home.run(["verify", "--deep"])?;
+
+    // Now a release names it: it is no longer counted as content for the next one.
+    media::film(&library.join("b.mp4"), FILM_BYTES, 3)?;
+    let (code, error) = home.fails(publish(&library, &[]))?;
+    ensure!(code == FULL && error.contains("needs about"), "{code}: {error}");
     Ok(())
 }
 

@@ -83,7 +83,7 @@ pub use cache::{Reader as ScanReader, Record as ScanRecord, ScanCache};
 pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
-pub use room::check_room;
+pub use room::{Room, check_room};
 pub use secret::{BACKUP_HEADING, KEY_ARMOR, KEY_HEADING, RECORD_FORMAT};
 pub use tally::{Gap, Listed, Planned, PlannedChange, Tally};
 

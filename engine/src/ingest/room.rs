@@ -13,17 +13,27 @@ use crate::{
     store::Objects,
 };
 
-/// Fails if the content of a publish that the store does not have needs more than `usable` bytes. Files that
-/// the scan cache proves unchanged need none, and a changed file needs its growth. Published files that are
-/// gone are deducted: they may have moved, and the store has their content. Holes, and further names of a
-/// file, need nothing.
+/// The room for a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The bytes that the store can still take.
+    pub usable: u64,
+    /// The bytes of chunks that unfinished publishes have left in the store, and that no release names.
+    pub left: u64,
+}
+
+/// Fails if the content of a publish that the store does not have needs more than the usable bytes. Files
+/// that the scan cache proves unchanged need none, and a changed file needs its growth. Published files that
+/// are gone are deducted: they may have moved, and the store has their content. The same holds for content
+/// that unfinished publishes have left. Holes, and further names of a file, need nothing.
 ///
 /// Where everything on the source's file system fits, the source is not walked.
 ///
 /// # Errors
 ///
 /// [`Error::Full`] with both figures; otherwise as [`preview`](super::preview).
-pub fn check_room(store: &dyn Objects, ingest: &Ingest, usable: u64, cancel: &AtomicBool) -> Result<()> {
+pub fn check_room(store: &dyn Objects, ingest: &Ingest, room: Room, cancel: &AtomicBool) -> Result<()> {
+    let Room { usable, left } = room;
     if used(ingest).is_some_and(|used| used <= usable) {
         return Ok(());
     }
@@ -39,7 +49,7 @@ pub fn check_room(store: &dyn Objects, ingest: &Ingest, usable: u64, cancel: &At
     if cancel.load(Ordering::Relaxed) {
         return Err(Error::Cancelled);
     }
-    let needed = new.saturating_sub(gone.bytes);
+    let needed = new.saturating_sub(gone.bytes).saturating_sub(left);
     if needed <= usable {
         return Ok(());
     }

@@ -579,7 +579,7 @@ a-library-has-at-most-classes-former = a library has at most { $classes } classe
 ## node/core/src/publish/mod.rs
 
 left-for-chuan-policy-set-which = left for `chuan policy set { $library }`, which operators sign: { $left }
-the-room-of-this-publish-is = the room of this publish is not given back: { $failure }
+the-room-of-this-publish-is = the room of this publish is not given back: { $failure }; the next publish continues from what is stored
 a-publish-names-no-publisher = a publish names no publisher
 
 ## node/core/src/publish/staleness_guard.rs

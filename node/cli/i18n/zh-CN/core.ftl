@@ -579,7 +579,7 @@ a-library-has-at-most-classes-former = 一个库最多有 { $classes } 个类别
 ## node/core/src/publish/mod.rs
 
 left-for-chuan-policy-set-which = 留给 `chuan policy set { $library }`、由操作员签署的设置：{ $left }
-the-room-of-this-publish-is = 这次发布占用的空间没有归还：{ $failure }
+the-room-of-this-publish-is = 这次发布占用的空间没有归还：{ $failure }；下一次发布从已保存的内容继续
 a-publish-names-no-publisher = 发布没有写明发布者
 
 ## node/core/src/publish/staleness_guard.rs

@@ -125,6 +125,12 @@ impl StoreHandle {
         self.disk.as_ref()?.read_only.as_deref()
     }
 
+    /// The raw bytes of the chunks of a library; 0 for a store in memory.
+    pub(crate) fn chunk_bytes(&self, library: &LibraryId) -> exit::Result<u64> {
+        let stats = self.disk.as_ref().map(|disk| disk.store.library_stats(library)).transpose()?;
+        Ok(stats.unwrap_or_default().chunk_bytes)
+    }
+
     /// Whether any chunk of a library is here.
     pub(crate) fn has_chunks(&self, library: &LibraryId) -> exit::Result<bool> {
         match &self.disk {

@@ -15,7 +15,7 @@
 //!   behind/          one file per library with channels that are behind: since when, and announcing nodes
 //!   whole/           one file per library: the manifests that were complete here
 //!   heard/           one file per library that is complete although ledger records are lost
-//!   cache/           scan caches of publish; may be deleted
+//!   cache/           scan caches and unfinished publishes; may be deleted
 //!   restored/        restore records; may be deleted
 //!   run/             0700; the admin socket
 //!   backup.json      when the last backup was made, and of which keys

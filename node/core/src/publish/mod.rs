@@ -4,13 +4,14 @@
 
 pub(crate) mod classes;
 mod staleness_guard;
+mod unfinished;
 
 use std::{ffi::OsStr, sync::Arc, time::Duration};
 
 use chuan_engine::{
     Error,
     id::{LibraryId, SaltKey},
-    ingest::{self, IngestReport},
+    ingest::{self, IngestReport, Room},
     manifest::{
         EntryPath,
         table::{ClassHeader, ClassTable, DEFAULT_CLASS},
@@ -19,7 +20,10 @@ use chuan_engine::{
     store::{Object, Objects},
 };
 
-use self::classes::{ClassPlan, Sealed};
+use self::{
+    classes::{ClassPlan, Sealed},
+    unfinished::Unfinished,
+};
 use crate::{
     command::{Growing, Ingest, Publish},
     context::Context,
@@ -162,9 +166,13 @@ impl Run<'_> {
         (named, salt): (&[String], &SaltKey),
     ) -> Result<Ingested> {
         let before = current.map(|current| current.body);
+        let unfinished = Unfinished::of(&self.context.home, id);
+        let stored = self.context.store.chunk_bytes(id)?;
+        let left = unfinished.left(stored);
         if !options.force {
-            self.check_room(id, ingest)?;
+            self.check_room(id, ingest, left)?;
         }
+        warn_of(unfinished.begin(stored));
         let report = self.read(id, ingest)?;
         let sealed = plan.seal(id, &report.trees, salt)?;
         plan.check_trespass(&*self.context.objects(id), &sealed)?;
@@ -178,6 +186,8 @@ impl Run<'_> {
             whole::note(&self.context.home, id, [manifest])?;
         }
         install(report.cache);
+        let stored = self.context.store.chunk_bytes(id)?;
+        warn_of(unfinished.finish(left, stored, &report.tally));
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
         let ours = sealed.ours.iter().filter(|header| !header.policy.is_empty());
         self.note_empty(named, ours.map(|header| (header.name.as_str(), header.sums.files)));
@@ -292,11 +302,12 @@ impl Run<'_> {
         })
     }
 
-    /// Refuses a publish that certainly does not fit, before anything is written.
-    fn check_room(&self, id: &LibraryId, ingest: &ingest::Ingest) -> Result<()> {
+    /// Refuses a publish that certainly does not fit, before anything is written. `left` are the bytes of
+    /// chunks that unfinished publishes have left.
+    fn check_room(&self, id: &LibraryId, ingest: &ingest::Ingest, left: u64) -> Result<()> {
         let Some(usable) = self.context.store.usable_bytes()? else { return Ok(()) };
         let objects = self.context.objects(id);
-        Ok(ingest::check_room(&*objects, ingest, usable, self.job.cancel().flag())?)
+        Ok(ingest::check_room(&*objects, ingest, Room { usable, left }, self.job.cancel().flag())?)
     }
 
     /// Reads changed files into the store. Where the disk becomes full, their room is given back: no release
@@ -309,9 +320,9 @@ impl Run<'_> {
         if let (Err(chuan_engine::Error::Full(_)), Some(end)) = (&report, end) {
             match self.context.store.give_back(&end) {
                 Ok(freed) => tracing::info!(freed, "the room of a publish that failed is free again"),
-                Err(failure) => {
-                    self.job.note(format!("the room of this publish is not given back: {failure}"))
-                }
+                Err(failure) => self.job.note(format!(
+                    "the room of this publish is not given back: {failure}; the next publish continues from what is stored"
+                )),
             }
         }
         Ok(report?)
@@ -465,5 +476,12 @@ fn first(publishers: &[PublicKey]) -> Result<&PublicKey> {
 fn install(cache: Option<ingest::ScanCache>) {
     if let Some(Err(error)) = cache.map(ingest::ScanCache::install) {
         tracing::warn!(%error, "scan cache not kept; the next publish reads every file");
+    }
+}
+
+/// Logs that the note of an unfinished publish could not be written: only the next check of room needs it.
+fn warn_of(noted: Result<()>) {
+    if let Err(error) = noted {
+        tracing::warn!(%error, "unfinished publish not noted; its content counts as not stored");
     }
 }
