@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use super::{COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINES_TYPE, Line, socket};
 use crate::{
     command::Command,
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     job::{Event, Job},
     limits::ADMIN_LINE_BYTES,
     outcome::Outcome,
@@ -55,10 +55,19 @@ pub(crate) async fn run(run_dir: &Path, command: &Command, job: &Job) -> Result<
     } else {
         replay_bytes(response.into_body(), job).await?
     };
-    Ok(Some(end.map_or_else(
-        || Err(Failure::busy("the process that held the home ended before the command did; run it again")),
-        Result::from,
-    )))
+    Ok(Some(match end.map(Result::from) {
+        // This command was not interrupted: the process that ran it was stopped.
+        Some(Err(failure)) if failure.exit == Exit::Interrupted && !job.cancel().is_cancelled() => {
+            Err(ended())
+        }
+        Some(result) => result,
+        None => Err(ended()),
+    }))
+}
+
+/// The failure of a command whose process ended.
+fn ended() -> Failure {
+    Failure::busy("the process that held the home ended before the command did; run it again")
 }
 
 /// Sends a request over a connection of its own. `None` if no process listens, or if the listener closes the
@@ -144,7 +153,7 @@ mod tests {
     const BLOCK: usize = 100_000;
 
     /// Sends rows for `ls`, and blocks for `cat`, then an error for the path `bad`. For `status`, waits for
-    /// cancellation.
+    /// cancellation. `rebuild` is stopped with its process.
     struct Fake(mpsc::UnboundedSender<&'static str>);
 
     impl Runner for Fake {
@@ -162,6 +171,7 @@ mod tests {
                         let _ = steps.send("cancelled");
                         Err(Failure::interrupted())
                     }
+                    Command::Rebuild => Err(Failure::interrupted()),
                     Command::Cat(cat) => tokio::task::spawn_blocking(move || {
                         for _ in 0..20 {
                             job.data(Bytes::from(vec![7; BLOCK]))?;
@@ -256,6 +266,17 @@ mod tests {
 
         server.stop().await;
         assert!(holder(dir.path()).await.unwrap().is_none());
+    }
+
+    /// Symptom: a command whose `serve` was stopped ended with 130, "interrupted".
+    #[tokio::test]
+    async fn a_command_whose_process_is_stopped_was_not_interrupted_by_its_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sender, _steps) = mpsc::unbounded_channel();
+        let server = Server::start(dir.path(), sender);
+        let (_, result) = collect(dir.path(), Command::Rebuild).await;
+        assert_eq!(result, Some(Err(ended())));
+        server.stop().await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
