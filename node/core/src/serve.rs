@@ -2,6 +2,7 @@
 //! listens.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -25,7 +26,7 @@ use chuan_engine::{
     },
 };
 use chuan_net::{
-    Counts, PeerKey,
+    Counts, Error as NetError, PeerKey,
     serve::{Caller, Identified, Listener, PeerHandler, Refused},
 };
 use tokio::sync::watch;
@@ -34,7 +35,7 @@ use crate::{
     audit::AuditService,
     context::{Context, Stage},
     exchange::ExchangeService,
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     library::LibraryService,
     net_error::net_failure,
     peers::{PeerService, address},
@@ -95,7 +96,10 @@ impl ServeService {
         if let Some(address) = context.listening() {
             return Err(Failure::busy(format!("this node listens on {address} already")));
         }
-        let socket = context.network.listen(address, context.key.identity()).map_err(net_failure)?;
+        let socket = context
+            .network
+            .listen(address, context.key.identity())
+            .map_err(|error| not_listening(address, error))?;
         let address = socket.local_address().map_err(net_failure)?;
         context.listening.send_replace(Some(address));
         self.exchange.start(Arc::clone(&socket));
@@ -287,4 +291,18 @@ fn key_shown(library: &Library, node: &NodeId, key: &PublicKey) -> Vec<Vec<u8>> 
     let successions: Vec<_> = all.iter().filter(is_succession).cloned().collect();
     let shown = if succession::leads_to(node, key, &successions) { successions } else { all };
     shown.iter().map(|statement| statement.bytes().to_vec()).collect()
+}
+
+/// The failure to listen on `address`.
+fn not_listening(address: SocketAddr, error: NetError) -> Failure {
+    match &error {
+        NetError::Io { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+            let message = format!(
+                "another program listens on UDP {address} already; end it, or choose another address with the option `listen` \
+                 or with `listen` in chuan.toml"
+            );
+            Failure::new(Exit::Io, message).caused_by(error)
+        }
+        _ => net_failure(error),
+    }
 }

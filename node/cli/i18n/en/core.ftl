@@ -94,6 +94,7 @@ key = { $id }: key { $new }
 
 the-node-is-closed-open-the = the node is closed; open the home again
 this-node-listens-on-already = this node listens on { $address } already
+another-program-listens-on-udp-already = another program listens on UDP { $address } already; end it, or choose another address with the option `listen` or with `listen` in chuan.toml
 no-keying-material = no keying material
 
 ## node/core/src/services.rs

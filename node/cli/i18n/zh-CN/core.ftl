@@ -94,6 +94,7 @@ key = { $id }：密钥 { $new }
 
 the-node-is-closed-open-the = 节点已关闭；请重新打开主目录
 this-node-listens-on-already = 本节点已在 { $address } 上监听
+another-program-listens-on-udp-already = 另一个程序已在监听 UDP { $address }；请结束它，或用 --listen 或 `chuan.toml` 里的 `listen` 换一个地址
 no-keying-material = 没有密钥材料
 
 ## node/core/src/services.rs
