@@ -10,7 +10,7 @@ use chuan_engine::id::NodeId;
 pub enum Error {
     /// Another node than the expected one answers at an address.
     #[error(
-        "the node at {address} proved another key (NodeId {proved}) than expected ({expected}); check the address, or ask its operator for a new ticket"
+        "the node at {address} proved another key (NodeId {proved}) than expected ({expected}); check the address; if it is right, `chuan pull` with the option `from HOST:PORT` learns the new key, and so does `chuan join` with a new ticket of its operator"
     )]
     WrongKey {
         /// The address.

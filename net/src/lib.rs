@@ -37,4 +37,4 @@ pub use counts::{Counted, Counts};
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};
 pub use identity::{Identity, PeerKey};
-pub use peer_verifier::{AcceptAny, FirstKeyOnly, PeerVerifier};
+pub use peer_verifier::{AcceptAny, FirstKeyOnly, PeerVerifier, successions};

@@ -36,15 +36,17 @@ impl PeerVerifier for FirstKeyOnly {
     }
 
     fn verify_statements(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
-        // The peer is unverified and may have sent anything: only successions are decoded, which can lead
-        // from key to key.
-        let is_succession = |bytes: &&Bytes| {
-            Heading::read(bytes).is_ok_and(|heading| heading.kind() == Some(StatementKind::Succession))
-        };
-        let successions = statements.iter().filter(is_succession);
-        let statements: Vec<_> = successions.filter_map(|bytes| Statement::decode(bytes).ok()).collect();
-        succession::leads_to(node, key, &statements)
+        succession::leads_to(node, key, &successions(statements))
     }
+}
+
+/// The successions among the statements of an introduction. The peer is unverified and may have sent anything:
+/// no other statement is decoded, since only successions lead from key to key.
+pub fn successions(statements: &[Bytes]) -> Vec<Statement> {
+    let is_succession = |bytes: &&Bytes| {
+        Heading::read(bytes).is_ok_and(|heading| heading.kind() == Some(StatementKind::Succession))
+    };
+    statements.iter().filter(is_succession).filter_map(|bytes| Statement::decode(bytes).ok()).collect()
 }
 
 /// Accepts every node.

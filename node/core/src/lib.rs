@@ -73,6 +73,7 @@ pub mod file;
 mod follow;
 pub mod handle;
 pub mod home;
+mod introduction;
 pub mod job;
 mod key_file;
 pub mod keyring;

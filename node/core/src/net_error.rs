@@ -11,6 +11,7 @@ use chuan_net::Error as NetError;
 use crate::{
     exit::{Exit, Failure},
     human::time,
+    outcome::UNVERIFIED,
 };
 
 /// The failure of a command after this error of the transport.
@@ -73,9 +74,11 @@ pub(crate) fn revoked_text(at_ms: i64) -> String {
     )
 }
 
-/// The refusal of a peer that is behind a failure, if that is why the command failed.
+/// The refusal that is behind a failure, if that is why the command failed: of a peer, or of this node, which
+/// talks to no peer that proves an unknown key.
 pub(crate) fn refusal_of(failure: &Failure) -> Option<&'static str> {
     match failure.source()?.downcast_ref()? {
+        NetError::WrongKey { .. } => Some(UNVERIFIED),
         NetError::Refused { source: EngineError::Revoked { .. }, .. } => Some("revoked"),
         NetError::Refused { source: EngineError::Denied(_), .. } => Some("denied"),
         _ => None,

@@ -13,9 +13,8 @@ use chuan_engine::{
     Error,
     id::{LibraryId, NodeId},
     statement::{
-        Body, Kinds, Library, PublicKey, Statement,
+        Kinds, Library, PublicKey,
         access::{Act, decide},
-        succession,
     },
     store::{Ledger, Objects},
     sync::{
@@ -36,6 +35,7 @@ use crate::{
     context::{Context, Stage},
     exchange::ExchangeService,
     exit::{Exit, Failure, Result},
+    introduction,
     library::LibraryService,
     net_error::net_failure,
     peers::{PeerService, address},
@@ -140,7 +140,8 @@ impl PeerHandler for Handler {
     fn identify(&self, key: &PublicKey) -> Identified {
         let keys = self.library.keys();
         let (node, bound) = (keys.node_of(key), keys.bindings(key));
-        Identified { node, bound, introduction: self.introduction() }
+        let introduction = self.introduction(key, &bound);
+        Identified { node, bound, introduction }
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
@@ -217,20 +218,27 @@ impl Handler {
             .unwrap_or_default()
     }
 
-    /// The introduction of this node to a dialler, where its key is not its first: the statements that prove
-    /// the key.
-    fn introduction(&self) -> Option<Hello> {
+    /// The introduction of this node to the dialler that proved `key`, where this node's key is not its first:
+    /// the statements that prove this node's key. `bound` has the libraries that bind the dialler's key.
+    fn introduction(&self, key: &PublicKey, bound: &[(LibraryId, NodeId)]) -> Option<Hello> {
         if self.context.key.identity().is_first_key() {
             return None;
         }
-        let (me, key) = (self.context.me(), self.context.signing_key().public());
-        let all = self.library.all();
-        let shown = all.iter().find(|library| library.key_of(&me) == Some(key));
-        let statements = shown.map(|library| key_shown(library, &me, &key)).unwrap_or_default();
+        let now = self.context.now_ms();
+        let is_member = |library: &Library| {
+            let node = bound.iter().find(|(id, _)| *id == library.id());
+            node.is_some_and(|(_, node)| decide(library, node, Some(key), Act::Exchange, now).is_allowed())
+        };
+        let statements = introduction::statements(
+            &self.library.all(),
+            is_member,
+            &self.context.me(),
+            &self.context.signing_key().public(),
+        );
         // The dialler gets it before it has named its node: it proves this node's key, and nothing else.
         let hello = Hello {
             version: VERSION,
-            node: me,
+            node: self.context.me(),
             addresses: Vec::new(),
             name: String::new(),
             statements: Vec::new(),
@@ -282,17 +290,6 @@ impl Responder for Answering<'_> {
         changed
     }
 }
-
-/// The statements that prove that `key` is `node`'s: successions from its first key on. Where an operator
-/// bound the key, only the library's own statements prove it, to its members.
-fn key_shown(library: &Library, node: &NodeId, key: &PublicKey) -> Vec<Vec<u8>> {
-    let all: Vec<_> = library.credentials(node).into_iter().cloned().collect();
-    let is_succession = |said: &&Statement| matches!(said.body(), Body::Succession(_));
-    let successions: Vec<_> = all.iter().filter(is_succession).cloned().collect();
-    let shown = if succession::leads_to(node, key, &successions) { successions } else { all };
-    shown.iter().map(|statement| statement.bytes().to_vec()).collect()
-}
-
 /// The failure to listen on `address`.
 fn not_listening(address: SocketAddr, error: NetError) -> Failure {
     match &error {

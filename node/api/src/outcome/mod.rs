@@ -44,7 +44,7 @@ pub use request::RequestShown;
 pub use restore::{FailureRow, Restored};
 pub use status::{
     ChannelStatus, Contact, Intake, LibraryStatus, PeerStatus, RefusedBy, StatementsHeard, Status,
-    StoreStatus,
+    StoreStatus, UNVERIFIED,
 };
 pub use trust::{
     Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, Rotated,

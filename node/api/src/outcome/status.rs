@@ -119,7 +119,10 @@ pub struct LibraryStatus {
     pub refusals: Vec<RefusedBy>,
 }
 
-/// A peer that refuses this node, in `status`.
+/// The code of a peer whose key cannot be verified, in [`RefusedBy`].
+pub const UNVERIFIED: &str = "unverified";
+
+/// A peer that refuses this node, or that this node refuses, in `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefusedBy {
@@ -129,9 +132,10 @@ pub struct RefusedBy {
     pub name: String,
     /// Since when, in milliseconds since 1970, by this node's clock.
     pub at_ms: i64,
-    /// `revoked`: an operator revoked this node; `denied`: any other reason.
+    /// `revoked`: an operator revoked this node; `denied`: any other reason of the peer; `unverified`: the
+    /// peer proved a key that this node does not know as the peer's, so this node does not talk to it.
     pub code: String,
-    /// The peer's reason, for people.
+    /// The reason, for people.
     pub message: String,
 }
 

@@ -47,7 +47,7 @@ the-idle-time-out-does-not = the idle time-out does not fit: { $error }
 
 ## net/src/error.rs
 
-the-node-at-proved-another-key = the node at { $address } proved another key (NodeId { $proved }) than expected ({ $expected }); check the address, or ask its operator for a new ticket
+the-node-at-proved-another-key = the node at { $address } proved another key (NodeId { $proved }) than expected ({ $expected }); check the address; if it is right, `chuan pull` with the option `from HOST:PORT` learns the new key, and so does `chuan join` with a new ticket of its operator
 lost-what-has-arrived-is-kept = lost { $peer }: { $cause }; what has arrived is kept, run the same command again or name another source with the option `from`
 is-busy-try-again-later = { $text } is busy; try again later
 broke-the-protocol = { $peer } broke the protocol: { $text }

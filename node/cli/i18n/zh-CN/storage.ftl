@@ -47,7 +47,7 @@ the-idle-time-out-does-not = 空闲超时的值不合适：{ $error }
 
 ## net/src/error.rs
 
-the-node-at-proved-another-key = { $address } 上的节点证明的密钥（节点标识 { $proved }）与预期的（{ $expected }）不同；请检查地址，或向它的操作员索取新的票据
+the-node-at-proved-another-key = { $address } 上的节点证明的密钥（节点标识 { $proved }）与预期的（{ $expected }）不同；请检查地址；如果地址正确，`chuan pull --from HOST:PORT` 会得知新密钥，用它的操作员的新票据执行 `chuan join` 也可以
 lost-what-has-arrived-is-kept = 与{ $peer }失去连接：{ $cause }；已到达的内容都会保留，请再执行同一条命令，或用 --from 指定另一个源
 is-busy-try-again-later = { $text } 正忙；请稍后再试
 broke-the-protocol = { $peer } 违反协议：{ $text }

@@ -47,14 +47,27 @@ impl NodeKeys {
     /// member its first key counts, and the known keys of a revoked one, so that it can be told of its
     /// revocation.
     pub(crate) fn holds_in(&self, library: &LibraryId, node: &NodeId, key: &PublicKey) -> bool {
+        self.is_shown_in(library, node, key, &[])
+    }
+
+    /// As [`holds_in`](Self::holds_in), also by `successions` that are in no library here, such as those of
+    /// an introduction.
+    pub(crate) fn is_shown_in(
+        &self,
+        library: &LibraryId,
+        node: &NodeId,
+        key: &PublicKey,
+        successions: &[Statement],
+    ) -> bool {
         let known = self.all.iter().find(|known| known.id() == *library);
+        let all = [&self.successions(node), successions].concat();
         match known.and_then(|known| known.key_of(node)) {
             Some(current) => {
                 known.is_some_and(|known| known.holds_key(node, key, self.now_ms))
-                    || self.leads(node, &current, key)
+                    || succession::leads_from(node, &current, key, &all)
             }
             None => {
-                succession::leads_to(node, key, &self.successions(node))
+                succession::leads_to(node, key, &all)
                     || known.is_some_and(|known| known.has_had_key(node, key))
             }
         }

@@ -1,7 +1,10 @@
-//! The peers that refuse this node, mirrored in `H/refusals.json`. `status` shows them until they answer
-//! again.
+//! The peers that refuse this node, and those whose key it cannot verify, mirrored in `H/refusals.json`.
+//! `status` shows them until they answer again.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use chuan_engine::id::{LibraryId, NodeId};
 
@@ -11,7 +14,7 @@ use crate::{
     home::refusals::Refusals,
     library::LibraryService,
     net_error::refusal_of,
-    outcome::RefusedBy,
+    outcome::{RefusedBy, UNVERIFIED},
 };
 
 /// The refusals in memory.
@@ -21,13 +24,15 @@ pub(crate) struct RefusalBook {
     library: Arc<LibraryService>,
     /// Held while the refusals are saved: that is rare and short.
     kept: Mutex<Refusals>,
+    /// The peers whose unknown key this process has logged, until they answer.
+    unverified: Mutex<BTreeSet<(LibraryId, NodeId)>>,
 }
 
 impl RefusalBook {
     /// Reads the refusals of the home.
     pub(super) fn load(context: Arc<Context>, library: Arc<LibraryService>) -> Result<Self> {
         let kept = Mutex::new(Refusals::read(&context.home)?);
-        Ok(Self { context, library, kept })
+        Ok(Self { context, library, kept, unverified: Mutex::default() })
     }
 
     /// The peers that refuse this node in a library.
@@ -40,11 +45,20 @@ impl RefusalBook {
     pub(super) fn note_answer(&self, library: &LibraryId, node: &NodeId, failure: Option<&Failure>) {
         let mut kept = self.lock();
         let mut changed = kept.clone();
+        let known = self.library.get(library);
         match failure.map(|failure| (failure, refusal_of(failure))) {
-            None => changed.answered(library, node),
+            None => {
+                self.unverified().remove(&(*library, *node));
+                changed.answered(library, node);
+            }
             Some((failure, Some(code))) => {
-                let known = self.library.get(library);
                 let member = known.as_ref().and_then(|library| library.member(node));
+                // A command shows the failure itself.
+                let is_told = code != UNVERIFIED || self.context.listening().is_none();
+                if !is_told && self.unverified().insert((*library, *node)) {
+                    let library = known.as_ref().map_or("", |library| library.name());
+                    tracing::warn!(peer = %node.short(), library, %failure, "a peer cannot be verified");
+                }
                 changed.note(
                     library,
                     RefusedBy {
@@ -64,6 +78,10 @@ impl RefusalBook {
             }
             *kept = changed;
         }
+    }
+
+    fn unverified(&self) -> MutexGuard<'_, BTreeSet<(LibraryId, NodeId)>> {
+        self.unverified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Refusals> {

@@ -7,7 +7,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId},
     statement::PublicKey,
 };
-use chuan_net::{FirstKeyOnly, PeerVerifier};
+use chuan_net::{PeerVerifier, successions};
 
 use crate::library::LibraryService;
 
@@ -42,9 +42,6 @@ impl PeerVerifier for KnownPeers {
     fn verify_statements(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
         let news = self.library.hear(statements);
         self.library.follow_news(&news);
-        let known = self.library.get(&self.of);
-        let is_known = known.is_some_and(|known| known.key_of(node).is_some());
-        self.library.keys().holds_in(&self.of, node, key)
-            || (!is_known && FirstKeyOnly.verify_statements(node, key, statements))
+        self.library.keys().is_shown_in(&self.of, node, key, &successions(statements))
     }
 }

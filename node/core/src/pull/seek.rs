@@ -135,11 +135,9 @@ impl<'a> Seek<'a> {
     /// noted. One that is busy is dialled again: a part may have come before it refused.
     async fn ask(&mut self, dials: &mut Dials<'a>, dialled: Dialled, want: Want) -> Result<bool> {
         let Dialled { number, mut source, link, silent } = dialled;
-        if let Some(node) =
-            link.as_ref().ok().map(|link| link.peer().node).filter(|node| *node != source.node)
-        {
-            source.name = self.library()?.member(&node).map_or("", |said| &said.body.name).to_owned();
-            source.node = node;
+        let peer = link.as_ref().ok().map(|link| link.peer());
+        if let Some(peer) = peer {
+            self.name_source(&mut source, peer.node)?;
         }
         self.note_silence(&source, &silent).await?;
         let mut part = None;
@@ -162,9 +160,14 @@ impl<'a> Seek<'a> {
             }
             Err(failure) => Err(failure),
         };
+        // Its statements, which came beside the data, may show that its key is a known node's new key.
+        if let Some(peer) = peer.filter(|_| source.any_node) {
+            let node = self.services.library.keys().node_in(&self.id, &peer.key);
+            self.name_source(&mut source, node)?;
+        }
         self.note_refusal(&source, pulled.as_ref().err()).await?;
         let brought = match pulled {
-            Ok(brought) => brought,
+            Ok(brought) => PullResult { source: source.clone(), ..brought },
             Err(failure) => {
                 // Other failures are local: they would recur with every source.
                 let is_of_source =
@@ -196,6 +199,15 @@ impl<'a> Seek<'a> {
         let answered = self.answered(&source, address, BROUGHT);
         self.note(Asked { holds, chunk_bytes, ..answered }, None).await?;
         Ok(true)
+    }
+
+    /// Notes which node a source is.
+    fn name_source(&self, source: &mut Source, node: NodeId) -> Result<()> {
+        if node != source.node {
+            source.name = self.library()?.member(&node).map_or("", |said| &said.body.name).to_owned();
+            source.node = node;
+        }
+        Ok(())
     }
 
     /// Notes the refusal of a source, or that it answered.
