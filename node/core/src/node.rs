@@ -26,6 +26,7 @@ use crate::{
         Rotated, Shown, Status, Verified,
     },
     peers, publish, pull,
+    services::Services,
     session::{self, Session},
 };
 
@@ -96,7 +97,12 @@ impl Node {
     ///
     /// The file cannot be read or breaks a rule; the settings stay as they were.
     pub async fn reload(&self) -> Result<Vec<&'static str>> {
-        self.0.services.blocking(|services| services.context.reload()).await
+        let read = |services: &Services| {
+            let changed = services.context.reload()?;
+            services.warn_of_unknown_follows();
+            Ok(changed)
+        };
+        self.0.services.blocking(read).await
     }
 
     /// The settings as they are now.
@@ -114,6 +120,7 @@ impl Node {
     /// that `[[follow]]` names. A fetch that fails is tried again; the log tells of it. Idempotent; ends with
     /// [`Node::close`].
     pub fn follow(&self) {
+        self.0.services.warn_of_unknown_follows();
         follow::start(&self.0.services);
     }
 

@@ -98,6 +98,20 @@ impl Services {
         self.turns.take(key, label, job).await
     }
 
+    /// The libraries that `[[follow]]` in `chuan.toml` names, and that are not known here.
+    pub(crate) fn follows_unknown(&self) -> Vec<String> {
+        let config = self.context.config();
+        let names = config.follow.iter().map(|follow| follow.library.clone());
+        names.filter(|name| matches!(self.library.find(name), Ok(None))).collect()
+    }
+
+    /// Warns of these libraries: a name may be mistyped.
+    pub(crate) fn warn_of_unknown_follows(&self) {
+        for library in self.follows_unknown() {
+            tracing::warn!(library, "`[[follow]]` in chuan.toml names a library that is not known here");
+        }
+    }
+
     /// Waits until no other command replaces the node's key.
     pub(crate) async fn rotation_turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.rotation).lock_owned().await

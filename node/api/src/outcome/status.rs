@@ -19,6 +19,9 @@ pub struct Status {
     pub listening: Option<String>,
     /// The libraries.
     pub libraries: Vec<LibraryStatus>,
+    /// The libraries that `[[follow]]` in `chuan.toml` names, and that are not known here.
+    #[serde(default)]
+    pub follows_unknown: Vec<String>,
     /// The store.
     pub store: StoreStatus,
     /// The ledger.

@@ -328,6 +328,7 @@ state-unverified = source not verified
 state-current = current
 state-part-held = current, part held
 state-behind = { $number } behind
+follow-unknown = `[[follow]]` in chuan.toml names { $library }, which is not known here: correct the name, or join the library
 backup-current = of { $time } UTC, with all keys
 backup-outdated = of { $time } UTC; keys have changed since: `chuan{ $home } home backup FILE`
 backup-none = none: keys of libraries are on this disk only; `chuan{ $home } home backup FILE`

@@ -244,6 +244,7 @@ state-unverified = 源未核实
 state-current = 最新
 state-part-held = 最新，数据不全
 state-behind = 落后 { $number }
+follow-unknown = chuan.toml 的 `[[follow]]` 写有 { $library }，而这里不知道这个库：请改正名字，或加入该库
 backup-current = { $time } UTC，含全部密钥
 backup-outdated = { $time } UTC；此后密钥有变动：`chuan{ $home } home backup FILE`
 backup-none = 无：库的密钥只在这块磁盘上；`chuan{ $home } home backup FILE`

@@ -40,6 +40,9 @@ pub(super) fn shown(out: &mut impl Write, status: &Status) -> io::Result<()> {
     field(out, &text!("label-room"), &text!("room-for", size = bytes(store.usable_bytes)))?;
     ledger::status(out, &status.ledger)?;
     home::status(out, status)?;
+    for library in &status.follows_unknown {
+        field(out, "!", &text!("follow-unknown", library = library))?;
+    }
     status.libraries.iter().try_for_each(|library| library_status(out, library, &status.peers))?;
     if status.peers.is_empty() {
         return Ok(());

@@ -35,6 +35,7 @@ pub(crate) async fn status(services: &Arc<Services>, holder: Holder) -> Result<S
                 doing: holder.doing,
                 listening: context.listening().map(|address| address.to_string()),
                 libraries,
+                follows_unknown: services.follows_unknown(),
                 store: store_status(context)?,
                 ledger: service.ledger_status()?,
                 backup: backup::status(&context.home),

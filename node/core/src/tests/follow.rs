@@ -82,6 +82,18 @@ async fn an_edge_follows_what_its_settings_name() {
     assert!(here(&origin).is_some());
 }
 
+/// Symptom: a mistyped name in `[[follow]]` showed nowhere: nothing was fetched, and no line said why.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_name_in_the_settings_is_in_the_status() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let edge = Node::init(place.path("edge"), Some("edge"), Role::Edge).await.unwrap();
+    follow(&edge).await;
+    assert_eq!(edge.status().await.unwrap().follows_unknown, ["films"]);
+    edge.join(ticket(&origin).await).await.unwrap();
+    assert!(edge.status().await.unwrap().follows_unknown.is_empty());
+}
+
 /// Symptom: a class that was granted to a mirror came only with the next release.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_class_that_is_granted_later_is_fetched_at_once() {
