@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::publish_folders::{NOBODY, Place};
 
 /// Exit codes of the command line's contract.
+const USAGE: i32 = 2;
 const MISSING: i32 = 3;
 const INVALID: i32 = 4;
 const DENIED: i32 = 5;
@@ -251,6 +252,18 @@ fn a_folder_with_other_files_becomes_no_home() -> Result<()> {
     Home::init(&empty, "x", "mirror")?;
     let (code, _) = Home::at(place.dir.path().join("nowhere"))?.fails(["status"])?;
     ensure!(code == MISSING);
+    Ok(())
+}
+
+/// Symptom: the answer to a comparison of two libraries was that a page is not held, and to pull it again.
+#[test]
+fn releases_of_two_libraries_are_not_compared() -> Result<()> {
+    let place = Place::with_file()?;
+    place.publish_in(&place.home, &[])?;
+    let folder = place.folder.to_string_lossy();
+    place.home.run(["publish", &folder, "-l", "other", "--found"])?;
+    let (code, error) = place.home.fails(["diff", "films", "other"])?;
+    ensure!(code == USAGE && error.contains("are of two libraries"), "{code}: {error}");
     Ok(())
 }
 

@@ -363,6 +363,10 @@ lies-in-a-part-of = lies in a part of
 one-lost-or-stolen-key-decides = one lost or stolen key decides: see docs/trust.md
 the-root-should-have-been-renewed = the root should have been renewed { $days } ago; nothing stops
 
+## node/core/src/commands/diff.rs
+
+are-of-two-libraries-and-only = { $v1 } and { $v2 } are of two libraries, and only releases of one library are compared
+
 ## node/core/src/context/store.rs
 
 this-node-keeps-its-content-in = this node keeps its content in memory

@@ -97,6 +97,7 @@ frame-header = the records do not match the frame's header
 frame-none = no frame begins here
 frame-missing = the frame before this one is missing
 frame-numbers = arrival numbers do not ascend
+object-not-held = { $object } is not held here; pull the library again
 object-damaged = { $object } is damaged here; pull the library again, and check the disk
 object-chunk = chunk { $id }
 object-page = page { $id }

@@ -363,6 +363,10 @@ lies-in-a-part-of = 所在的部分属于
 one-lost-or-stolen-key-decides = 丢失或被盗一把密钥就能决定一切：见 docs/trust.zh-CN.md
 the-root-should-have-been-renewed = 根应在 { $days }之前续期；一切照常
 
+## node/core/src/commands/diff.rs
+
+are-of-two-libraries-and-only = { $v1 } 与 { $v2 } 属于两个库，只能比较同一个库的发布版本
+
 ## node/core/src/context/store.rs
 
 this-node-keeps-its-content-in = 本节点把内容放在内存里

@@ -97,6 +97,7 @@ frame-header = 记录与帧头不符
 frame-none = 这里不是记录帧的开头
 frame-missing = 这一记录帧之前的那一帧缺失
 frame-numbers = 到达编号没有递增
+object-not-held = 这里没有{ $object }；请重新拉取该库
 object-damaged = { $object }在本地已损坏；请重新拉取该库，并检查磁盘
 object-chunk = 数据块 { $id }
 object-page = 页 { $id }

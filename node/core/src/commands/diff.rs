@@ -26,7 +26,7 @@ use chuan_engine::{
 
 use crate::{
     command::Diff,
-    exit::Result,
+    exit::{Failure, Result},
     job::Job,
     library::{holdings::Held, release},
     outcome::{Differed, Row},
@@ -44,6 +44,12 @@ pub(crate) async fn diff(services: &Arc<Services>, options: Diff, job: &Job) -> 
             let (libraries, holdings) = (&services.library, &services.library.holdings);
             let (old, new) =
                 (release::resolve(libraries, &options.old)?, release::resolve(libraries, &options.new)?);
+            if old.library.id() != new.library.id() {
+                return Err(Failure::usage(format!(
+                    "{} and {} are of two libraries, and only releases of one library are compared",
+                    options.old, options.new
+                )));
+            }
             let (old_held, new_held) = (old.held(holdings)?, new.held(holdings)?);
             let differed = Differed {
                 library: new.library.id().to_string(),
