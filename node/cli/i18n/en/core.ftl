@@ -450,6 +450,8 @@ is-a-home-already-use-another = { $home } is a home already; use another folder,
 is-there-it-is-not-lost = { $home } is there: it is not lost, and `chuan rotate` replaces it
 says-that-this-is-node-give = { $home } says that this is node { $home2 }; give that
 no-home-at-make-one-with = no home at { $home }; make one with `chuan init`, or give another one with the option `home`
+is-a-home-without-its-chuan = { $home } is a home without its chuan.toml, and has { $names }; put chuan.toml back from a backup, or write it anew with the lines `name = "NAME"` and `role = "ROLE"` (origin, mirror or edge)
+the-key-of-the-node-is-not-there = the key of the node, { $path }, is not there: put it back, or make the home anew in another folder with `chuan home restore FILE`; without a backup, `chuan init` with the option `renew NODE` makes another key for the node with this id, which an operator must bind
 is-not-a-node-id-put = { $node_id_path } is not a node id; put it back from a backup
 replace = replace { $node_key_path }
 no-home-give-one-with-the = no home; give one with the option `home` or CHUAN_HOME

@@ -450,6 +450,8 @@ is-a-home-already-use-another = { $home } 已是主目录；请换一个目录�
 is-there-it-is-not-lost = { $home } 存在：密钥没有丢失，请用 `chuan rotate` 更换
 says-that-this-is-node-give = { $home } 写明这是节点 { $home2 }；请给出它
 no-home-at-make-one-with = { $home } 没有主目录；请用 `chuan init` 建立，或用 --home 指定另一个
+is-a-home-without-its-chuan = { $home } 是主目录，但缺少 chuan.toml，其中有 { $names }；请从备份放回 chuan.toml，或重新写一个，写入两行 `name = "NAME"` 和 `role = "ROLE"`（origin、mirror 或 edge）
+the-key-of-the-node-is-not-there = 节点密钥 { $path } 不在：请放回，或用 `chuan home restore FILE` 在另一目录重建主目录；没有备份时，`chuan init --renew NODE` 为该标识的节点生成另一把密钥，须由操作员绑定
 is-not-a-node-id-put = { $node_id_path } 不是节点标识；请从备份放回
 replace = 替换 { $node_key_path }
 no-home-give-one-with-the = 没有主目录；请用 --home 或 CHUAN_HOME 指定

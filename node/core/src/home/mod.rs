@@ -74,6 +74,9 @@ impl Home {
         }
         check_folder(&home.root)?;
         check_only_home(&home.root)?;
+        if parts::is_used(&home) {
+            return Err(Failure::invalid(parts::without_config(&home)));
+        }
         make_dir(&home.root)?;
         check_private(&home.root)?;
         for dir in [home.store_dir(), home.keys_dir()].into_iter().chain(home.disposable_dirs()) {
@@ -131,10 +134,13 @@ impl Home {
         moving::check_home(&home.root)?;
         check_folder(&home.root)?;
         if !file::exists(&home.config_path())? {
-            return Err(Failure::missing(format!(
-                "no home at {}; make one with `chuan init`, or give another one with the option `home`",
-                home.root.display()
-            )));
+            return Err(Failure::missing(match parts::is_used(&home) {
+                true => parts::without_config(&home),
+                false => format!(
+                    "no home at {}; make one with `chuan init`, or give another one with the option `home`",
+                    home.root.display()
+                ),
+            }));
         }
         parts::check(&home.root)?;
         // Backups and copies lose empty folders. These folders hold only data that can be made again.
@@ -160,7 +166,15 @@ impl Home {
 
     /// The node's secret key.
     pub fn node_key(&self) -> Result<Key> {
-        key_file::read(&self.node_key_path(), Ask::Nobody)
+        key_file::read(&self.node_key_path(), Ask::Nobody).map_err(|failure| match failure.exit {
+            crate::Exit::Missing => Failure::missing(format!(
+                "the key of the node, {}, is not there: put it back, or make the home anew in another folder with `chuan home \
+                 restore FILE`; without a backup, `chuan init` with the option `renew NODE` makes another key for the node \
+                 with this id, which an operator must bind",
+                self.node_key_path().display()
+            )),
+            _ => failure,
+        })
     }
 
     /// The node's id: the id of its first key. It stays the same when the key is replaced.
