@@ -114,6 +114,9 @@ impl ServeService {
         context.log.note_opened(context.now_ms());
         context.metrics.listening.set(1);
         context.emit(NodeEvent::Listening { address: address.to_string() });
+        if let Some(why) = context.store.read_only() {
+            tracing::warn!("the home takes no writes, so this process only reads: {why}");
+        }
         let (this, stop) = (Arc::clone(context), context.supervisor.stopping(Stage::Serve));
         let serving = socket.serve(listener, Box::pin(stop.cancelled_owned()));
         context.supervisor.spawn(Stage::Serve, async move {

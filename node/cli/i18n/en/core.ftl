@@ -709,6 +709,7 @@ the-key-of-this-node-was-replaced = the key of this node was replaced, and a tic
 the-ticket-has-no-address-at-which = the ticket has no address at which a node can be reached; ask for a new one: `chuan invite` with the option `address HOST:PORT`
 the-index-was-rebuilt-damaged = the index was rebuilt; { $v1 } damaged
 the-disk-of-is-full = the disk of { $v1 } is full
+the-disk-of-is-read-only = the disk of { $v1 } is read-only
 waiting-for-no-answer-yet = waiting for { $v1 }: no answer yet
 look-at-belongs-to-user = look at { $v1 } ({ $v2 } belongs to user { $v3 })
 run-the-command-as-that-user-or = { $v1 }; run the command as that user, or as root

@@ -709,6 +709,7 @@ the-key-of-this-node-was-replaced = 本节点的密钥已更换，而票据只�
 the-ticket-has-no-address-at-which = 票据中没有能连上节点的地址；请索取新的票据：`chuan invite --address HOST:PORT`
 the-index-was-rebuilt-damaged = 索引已重建；{ $v1 } 已损坏
 the-disk-of-is-full = { $v1 } 所在的磁盘已满
+the-disk-of-is-read-only = { $v1 } 所在的磁盘只读
 waiting-for-no-answer-yet = 正在等待 { $v1 }：还没有应答
 look-at-belongs-to-user = 查看 { $v1 }（{ $v2 } 属于用户 { $v3 }）
 run-the-command-as-that-user-or = { $v1 }；请以该用户或 root 执行命令

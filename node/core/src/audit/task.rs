@@ -22,7 +22,7 @@ use super::own_checkpoints::OwnCheckpoints;
 use crate::{
     audit_log::{FailedAuths, Remote},
     context::{Context, RefusedAt, Stage},
-    exit::Result,
+    exit::{Failure, Result},
     library::LibraryService,
     limits::AUDIT_CHECKPOINT_PERIOD,
 };
@@ -184,7 +184,15 @@ impl AuditService {
     fn checkpoint(&self) {
         match self.context.log.checkpoint(self.context.now_ms()) {
             Ok(at) => self.sign_checkpoint(at),
-            Err(failure) => tracing::error!(%failure, "the audit log cannot be written"),
+            Err(failure) => self.tell(&failure, "the audit log cannot be written"),
+        }
+    }
+
+    /// Logs a failure of the audit log. That the home takes no writes was said when it was opened.
+    pub(super) fn tell(&self, failure: &Failure, what: &str) {
+        match self.context.store.read_only().is_some() && failure.is_unwritable() {
+            true => tracing::debug!(%failure, "{what}"),
+            false => tracing::error!(%failure, "{what}"),
         }
     }
 

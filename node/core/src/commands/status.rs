@@ -139,7 +139,8 @@ fn store_status(context: &Context) -> Result<StoreStatus> {
         chunk_bytes: stats.chunk_bytes,
         pages: stats.pages,
         lost: stats.lost,
-        usable_bytes: stats.usable_bytes,
+        // A disk that takes no writes may have room.
+        usable_bytes: if context.store.read_only().is_some() { 0 } else { stats.usable_bytes },
     })
 }
 

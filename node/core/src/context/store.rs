@@ -38,15 +38,12 @@ struct Disk {
     read_only: Option<String>,
 }
 
-/// Why a store takes no writes, in a sentence: the text of the index about a full disk has no use for a
-/// person.
+/// Why a store takes no writes, in a sentence: the text of the index about it has no use for a person.
 fn short(error: &Error, dir: &Path) -> String {
+    tracing::debug!(%error, "the store takes no writes");
     match error {
-        Error::Full(text) => {
-            tracing::info!("{text}");
-            format!("the disk of {} is full", dir.display())
-        }
-        other => other.to_string(),
+        Error::Full(_) => format!("the disk of {} is full", dir.display()),
+        _ => format!("the disk of {} is read-only", dir.display()),
     }
 }
 
