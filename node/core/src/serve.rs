@@ -293,6 +293,7 @@ impl Responder for Answering<'_> {
         changed
     }
 }
+
 /// The failure to listen on `address`.
 fn not_listening(address: SocketAddr, error: NetError) -> Failure {
     match &error {
