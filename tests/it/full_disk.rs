@@ -215,7 +215,10 @@ fn a_home_that_takes_no_writes_can_be_read() -> Result<()> {
     let text = saved.run(["home".as_ref(), "backup".as_ref(), backup.as_os_str()])?;
     ensure!(text.contains("does not count this backup") && backup.is_file(), "{text}");
     check_reads(&home, &library, &outside.path().join("read-only"), true)?;
-    let server = home.serve()?;
+    // The log is beside the link.
+    let linked = Home::at(outside.path().join("linked"))?;
+    std::os::unix::fs::symlink(&home.path, &linked.path)?;
+    let server = linked.serve()?;
     let log = server.log.clone();
     server.stop()?;
     let log = fs::read_to_string(log)?;
