@@ -33,6 +33,7 @@ mod release;
 mod requests;
 #[cfg(target_arch = "x86_64")]
 mod restore_calls;
+mod restore_guard;
 mod restore_sync;
 mod roots;
 mod round;

@@ -175,6 +175,7 @@ impl<'a> Assembler<'a> {
             self.tally.files += 1;
             self.counts.files += 1;
         }
+        self.tally.links += u64::from(entry.kind == EntryKind::Symlink);
         if let Some(change) = change {
             self.tally.files_read += 1;
             self.tally.bytes_read += entry.size;

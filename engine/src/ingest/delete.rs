@@ -8,7 +8,7 @@ use crate::{
     manifest::{Entry, EntryKind, EntryPath, Sums},
 };
 
-use super::tally::{Listed, Planned};
+use super::tally::{Listed, Planned, Tally};
 
 /// How many of the published files, and of their bytes, may be missing from the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,13 +55,15 @@ pub(super) struct Gone {
     before: Sums,
     pub(super) files: u64,
     pub(super) bytes: u64,
+    /// The files at paths that were not published, and their bytes: a folder may have been renamed.
+    pub(super) new: (u64, u64),
     /// The files, for a preview.
     pub(super) listed: Listed<Planned>,
 }
 
 impl Gone {
     pub(super) fn new(limit: MaxDelete, before: Sums) -> Self {
-        Self { limit, before, files: 0, bytes: 0, listed: Listed::default() }
+        Self { limit, before, files: 0, bytes: 0, new: (0, 0), listed: Listed::default() }
     }
 
     /// Counts an entry of the class in `slot`.
@@ -88,18 +90,34 @@ impl Gone {
         }
     }
 
+    /// Adds the published files that `tally` has left out while it was made, which the walk had found, and
+    /// sets the sum in `tally`. Fails if more is gone than the limit permits: the limit is about the release
+    /// that is made, and a disk may vanish during the reading.
+    pub(super) fn complete(&mut self, tally: &mut Tally) -> Result<()> {
+        self.files += tally.files_gone;
+        self.bytes = self.bytes.saturating_add(tally.bytes_gone);
+        (tally.files_gone, tally.bytes_gone) = (self.files, self.bytes);
+        self.check()
+    }
+
     /// Fails if more is gone than the limit permits.
     pub(super) fn check(&self) -> Result<()> {
         if !self.is_too_much() {
             return Ok(());
         }
-        let Self { files, bytes, before, limit, .. } = self;
-        Err(Error::Invalid(format!(
+        let Self { files, bytes, before, limit, new, .. } = self;
+        let refusal = format!(
             "{files} of {} published files are no longer in the source, or excluded now ({bytes} of {} bytes), and at most \
              {limit} may go in one publish: is the disk mounted, and is it the right folder? If they are to leave the \
              library, publish with a larger limit in the option `max-delete`, up to 100%",
             before.files, before.bytes
-        )))
+        );
+        Err(Error::Invalid(match new {
+            (0, _) => refusal,
+            (new, size) => format!(
+                "{refusal}. Files at new paths: {new}, with {size} bytes; if a folder was renamed, they are its content"
+            ),
+        }))
     }
 }
 
@@ -146,6 +164,7 @@ mod tests {
             before: Sums { files: 3, bytes: 3 << 20, ..Sums::default() },
             files: 2,
             bytes: 2 << 20,
+            new: (0, 0),
             listed: Listed::default(),
         };
         assert!(large.check().is_err());

@@ -39,7 +39,7 @@ pub(super) fn check_left_out(items: &Listed<(String, String)>, expected: &[(&str
     }
 }
 
-fn key() -> String {
+pub(super) fn key() -> String {
     format!("{KEY_HEADING}{}\n", "5a".repeat(32))
 }
 
@@ -94,7 +94,7 @@ fn of_colliding_names_the_published_one_is_kept() {
 }
 
 /// Patterns of the command line.
-fn own(patterns: &[&str]) -> Patterns {
+pub(super) fn own(patterns: &[&str]) -> Patterns {
     Patterns { own: patterns.iter().map(|&pattern| pattern.into()).collect(), ..Patterns::default() }
 }
 
@@ -296,6 +296,10 @@ fn an_empty_source_is_not_published_over_a_library() {
         library.try_publish(&library.ingest()),
         &["20 of 20 published files", "80 of 80 bytes", "mounted"],
     );
+    // A folder that was renamed: the refusal counts what is new.
+    (0..19).for_each(|n| library.write(&format!("e/{n}.mkv"), b"film"));
+    check_refused(library.try_publish(&library.ingest()), &["20 of 20", "new paths: 19, with 76 bytes"]);
+    fs::remove_dir_all(library.path("e")).unwrap();
     let count = Ingest { max_delete: MaxDelete::Files(19), ..library.ingest() };
     check_refused(library.try_publish(&count), &["at most 19"]);
     assert_eq!(library.previous, before);

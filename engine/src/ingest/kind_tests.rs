@@ -215,6 +215,7 @@ fn a_link_that_is_another_item_by_now_is_unsettled() {
     std::fs::create_dir(dir.path().join("x")).unwrap();
     let source = source::Source::open(dir.path()).unwrap();
     let root = source.root().unwrap();
-    let found = walk::link(EntryPath::new("x").unwrap(), std::os::fd::AsFd::as_fd(&root), "x");
-    assert!(matches!(found, walk::Found::Unsettled { .. }), "{found:?}");
+    let found =
+        item::link(EntryPath::new("x").unwrap(), std::os::fd::AsFd::as_fd(&root), "x", &|_| Ok(false));
+    assert!(matches!(found, Ok(walk::Found::Unsettled { .. })), "{found:?}");
 }

@@ -24,6 +24,7 @@ mod delete;
 mod exclude;
 #[cfg(test)]
 mod gap_tests;
+mod item;
 #[cfg(test)]
 mod kind_tests;
 mod large;
@@ -47,6 +48,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod total;
+#[cfg(test)]
+mod vanished_tests;
 mod walk;
 
 use std::{
@@ -72,7 +75,7 @@ use crate::{
         builder::Tree,
         classifier::Classifier,
         page::Page,
-        union::{find, union},
+        union::{has, union},
     },
     progress::Progress,
     rights::{self, raised},
@@ -81,6 +84,7 @@ use crate::{
 
 pub use cache::{Reader as ScanReader, Record as ScanRecord, ScanCache};
 pub use delete::MaxDelete;
+pub(crate) use exclude::Junk;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
 pub use room::{Room, check_room};
@@ -252,12 +256,11 @@ fn publish_in_parts(
         drop(progress);
         let planned = planner.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let mut assembler = assembled?;
-        let gone = planned?;
+        let mut gone = planned?;
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
-        assembler.tally.files_gone += gone.files;
-        assembler.tally.bytes_gone += gone.bytes;
+        gone.complete(&mut assembler.tally)?;
         opened.check_single(&assembler.tally)?;
         assembler.finish(ingest.began)
     })
@@ -425,7 +428,7 @@ fn run_planner(
             plan(std::iter::once(Ok(Found::File { path, stat })), previous, &rules, &mut gone, emit)?;
         }
         None => {
-            let was_published = |path: &EntryPath| Ok(find(store, &ingest.previous, path)?.is_some());
+            let was_published = |path: &EntryPath| has(store, &ingest.previous, path);
             let walk_rules = WalkRules {
                 excludes: &opened.excludes,
                 protected: &opened.protected,

@@ -254,6 +254,9 @@ impl Planner<'_, '_> {
     fn file(&mut self, path: EntryPath, stat: Stat, known: Option<Known>) -> Result<Item> {
         let slot = self.rules.classes.class_of(&path)?.slot;
         let group = self.groups.first_of(&path, slot, &stat);
+        if known.is_none() {
+            self.gone.new = (self.gone.new.0 + 1, self.gone.new.1.saturating_add(stat.size));
+        }
         let is_unchanged = |known: &Known| !self.rules.check && self.previous.proves_unchanged(known, &stat);
         Ok(match known {
             Some(known) if is_unchanged(&known) => {

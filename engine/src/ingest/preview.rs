@@ -39,7 +39,7 @@ pub fn preview(
 ) -> Result<Tally> {
     let opened = Opened::new(ingest)?;
     let mut preview = Preview { source: &opened.source, tally: Tally::default(), counts: Counts::default() };
-    let gone = run_planner(store, ingest, &opened, &mut |job| {
+    let mut gone = run_planner(store, ingest, &opened, &mut |job| {
         preview.take(job, progress);
         !cancel.load(Ordering::Relaxed)
     })?;
@@ -47,8 +47,7 @@ pub fn preview(
         return Err(Error::Cancelled);
     }
     let mut tally = preview.tally;
-    tally.files_gone += gone.files;
-    tally.bytes_gone += gone.bytes;
+    gone.complete(&mut tally)?;
     tally.changes.merge(gone.listed, |planned| planned.path.clone());
     opened.check_single(&tally)?;
     Ok(tally)
@@ -96,6 +95,7 @@ impl Preview<'_> {
             }
             self.tally.bytes_skipped += kept.entry.size;
         }
+        self.tally.links += u64::from(kept.entry.kind == EntryKind::Symlink);
     }
 
     fn count(&mut self, slot: u8, bytes: u64) {

@@ -20,13 +20,13 @@ use bytes::Bytes;
 use rustix::{fs::FileType, io::Errno};
 
 use super::{
+    item::VANISHED,
     large::Large,
     plan::{Item, Job, ToRead},
     run::{Ends, ItemOutcome, Mark, Run},
     seam::Broken,
     secret::{secret_at_start, secret_in},
     source::{Source, Stat},
-    walk::VANISHED,
 };
 use crate::{
     chunk::{chunker::BufferPool, guide::Cutter},

@@ -17,7 +17,9 @@ use crate::{
 pub struct Tally {
     /// Files in the trees.
     pub files: u64,
-    /// Of these, the files that were read.
+    /// Symbolic links in the trees.
+    pub links: u64,
+    /// Of the files, those that were read.
     pub files_read: u64,
     /// Bytes of the files that were read.
     pub bytes_read: u64,
@@ -193,6 +195,12 @@ impl<T> Listed<T> {
 }
 
 impl Tally {
+    /// Whether the trees have no file and no link, as of an empty folder. An item that could not be taken
+    /// counts as one.
+    pub fn is_empty(&self) -> bool {
+        self.files + self.links + self.gaps.count + self.unsettled.count == 0
+    }
+
     /// Counts a file that is read.
     pub(super) fn file(&mut self, change: FileChange, bytes: u64) {
         let (files, sum) = match change {

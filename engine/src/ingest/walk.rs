@@ -12,24 +12,18 @@
 //! Memory is one listing for each level of depth. Only folders, links and exclude lists are read.
 
 use std::{
-    ffi::OsStr,
     io,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use rustix::{
-    fs::{FileType, RawDir},
-    io::Errno,
-};
+use rustix::fs::{FileType, RawDir};
 
 use super::{
     collide,
     exclude::{EXCLUDE_FILE, Excludes, List, joined, no_list},
-    secret::{IS_HOME, secret_name},
-    source::{Source, Stat, open_beneath, open_directory, open_file, read_link},
+    item::{WasPublished, file, file_type_of, folder, is_gone, link, special, special_item, unlisted},
+    secret::secret_name,
+    source::{Source, Stat, open_beneath, open_directory, open_file},
 };
 use crate::{
     error::{Error, Result},
@@ -96,8 +90,9 @@ impl LeftOut {
 pub(super) struct WalkRules<'a> {
     pub(super) excludes: &'a Excludes,
     pub(super) protected: &'a Protected,
-    /// Whether a path was published before: of colliding names, the published one is kept.
-    pub(super) was_published: &'a dyn Fn(&EntryPath) -> Result<bool>,
+    /// Of colliding names, the published one is kept; so is published content whose place an item takes that
+    /// no release can have.
+    pub(super) was_published: WasPublished<'a>,
 }
 
 /// The walk; the outermost folder is the first level.
@@ -133,6 +128,8 @@ pub(super) enum NameKind {
     Link,
     Excluded(String),
     LeftOut(&'static str),
+    /// An item of a kind that no release can have; the text is the kind.
+    Special(&'static str),
     Gap(String),
 }
 
@@ -221,6 +218,9 @@ impl<'a> Walk<'a> {
                     Some(Found::LeftOut(LeftOut { path: self.shown(&key), why, is_excluded: true }))
                 }
                 NameKind::LeftOut(why) => Some(Found::LeftOut(LeftOut::new(self.shown(&key), why))),
+                NameKind::Special(kind) => {
+                    Some(special_item(self.shown(&key), kind, self.rules.was_published)?)
+                }
                 NameKind::Gap(why) => Some(self.gap(&key, why)),
                 kind => match str::from_utf8(&key) {
                     Ok(name) => self.look(name.trim_end_matches('/'), &kind)?,
@@ -251,9 +251,9 @@ impl<'a> Walk<'a> {
                 let is_home = open_directory(directory, name).and_then(is_home).unwrap_or(false);
                 Some(folder(path, Stat::at(directory, name), is_home, self.rules.protected))
             }
-            NameKind::Link => Some(link(path, directory, name)),
+            NameKind::Link => Some(link(path, directory, name, self.rules.was_published)?),
             NameKind::Inside => self.look_inside(path, name)?,
-            NameKind::Excluded(_) | NameKind::LeftOut(_) | NameKind::Gap(_) => None,
+            NameKind::Excluded(_) | NameKind::LeftOut(_) | NameKind::Special(_) | NameKind::Gap(_) => None,
         })
     }
 
@@ -351,7 +351,7 @@ impl<'a> Walk<'a> {
             return NameKind::LeftOut("an unfinished file of a restore");
         }
         if let Some(kind) = special(kind) {
-            return NameKind::LeftOut(kind);
+            return NameKind::Special(kind);
         }
         if let Err(error) = EntryPath::new(text) {
             return NameKind::Gap(format!("{error}; rename it"));
@@ -376,77 +376,6 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// The item at `path`, which a listing called a file.
-fn file(path: EntryPath, stat: io::Result<Stat>) -> Found {
-    match stat {
-        Ok(stat) if stat.kind == FileType::RegularFile => Found::File { path, stat },
-        other => changed(path, other.err()),
-    }
-}
-
-fn folder(path: EntryPath, stat: io::Result<Stat>, is_home: bool, protected: &Protected) -> Found {
-    match stat {
-        Ok(stat)
-            if stat.kind == FileType::Directory
-                && (is_home || protected.has_inode(stat.device, stat.inode)) =>
-        {
-            Found::LeftOut(LeftOut::new(path, IS_HOME))
-        }
-        Ok(stat) if stat.kind == FileType::Directory => Found::Folder { path, stat },
-        other => changed(path, other.err()),
-    }
-}
-
-pub(super) fn link(path: EntryPath, directory: BorrowedFd<'_>, name: &str) -> Found {
-    let read = Stat::at(directory, name).and_then(|stat| Ok((stat, read_link(directory, name)?)));
-    let (stat, target) = match read {
-        Ok(read) => read,
-        // It is no link any more.
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => return changed(path, None),
-        Err(error) => return changed(path, Some(error)),
-    };
-    if stat.kind != FileType::Symlink {
-        return changed(path, None);
-    }
-    if let Some(why) = secret_name(&target) {
-        return Found::LeftOut(LeftOut::new(path, why));
-    }
-    let Ok(target) = String::from_utf8(target) else {
-        return gap(path, "a symbolic link whose target is not UTF-8".to_owned());
-    };
-    match LinkTarget::new(target.as_str(), &path) {
-        Ok(target) => Found::Link { path, stat, target },
-        Err(_) if LinkTarget::leads_outside(&target, &path) => {
-            Found::LeftOut(LeftOut::new(path, format!("a symbolic link that leads out, to {target:?}")))
-        }
-        Err(error) => gap(path, error.to_string()),
-    }
-}
-
-/// An item that differs from its listing: it vanished, cannot be examined, or became something else.
-fn changed(path: EntryPath, error: Option<io::Error>) -> Found {
-    match error {
-        Some(error) if error.kind() == io::ErrorKind::NotFound => {
-            Found::LeftOut(LeftOut::new(path, VANISHED))
-        }
-        Some(error) => gap(path, error.to_string()),
-        None => Found::Unsettled { path, why: replaced().to_string() },
-    }
-}
-
-/// A folder whose content is not known.
-fn unlisted(path: EntryPath, error: &io::Error) -> Found {
-    let why = format!("its content cannot be listed: {error}");
-    Found::Gap { path: path.to_string(), why, at: Some(path), within: true }
-}
-
-fn gap(path: EntryPath, why: String) -> Found {
-    Found::Gap { path: path.to_string(), why, at: Some(path), within: false }
-}
-
-/// Why an item that was deleted meanwhile is not in the release.
-pub(super) const VANISHED: &str = "it was deleted meanwhile";
-
 /// Looks at a single file that is the whole source. `path` is its path in the library.
 pub(super) fn single(source: &Source, path: &EntryPath) -> Result<Stat> {
     let name = source.name_of(path.as_str());
@@ -466,34 +395,4 @@ pub(super) fn single(source: &Source, path: &EntryPath) -> Result<Stat> {
             special(kind).unwrap_or("symbolic link")
         ))),
     }
-}
-
-/// The error for an entry that was replaced during the walk.
-pub(super) fn replaced() -> io::Error {
-    io::Error::other("it was replaced while it was read")
-}
-
-/// Whether the item no longer exists, or is a link or another kind of item now.
-fn is_gone(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
-}
-
-/// The kind of a listed name: not every file system reports it in the listing.
-fn file_type_of(directory: &OwnedFd, name: &[u8], listed: FileType) -> FileType {
-    match listed {
-        FileType::Unknown => Stat::at(directory.as_fd(), OsStr::from_bytes(name))
-            .map_or(FileType::RegularFile, |stat| stat.kind),
-        known => known,
-    }
-}
-
-/// The name of a kind that no release can have.
-fn special(kind: FileType) -> Option<&'static str> {
-    Some(match kind {
-        FileType::RegularFile | FileType::Directory | FileType::Symlink => return None,
-        FileType::Fifo => "pipe",
-        FileType::Socket => "socket",
-        FileType::CharacterDevice | FileType::BlockDevice => "device",
-        _ => "special file",
-    })
 }

@@ -102,11 +102,12 @@ impl Fetcher<'_> {
                 self.step(Step::RemoveFolder(disk))
             }
             Action::Stays { kind, remembered, .. } => {
-                match kind {
-                    DiskKind::Folder => self.report.folders_left += 1,
-                    _ => self.report.files_left += 1,
-                }
+                self.report.stays(kind, false);
                 remembered.map_or(Ok(()), |remembered| self.step(Step::Record(remembered)))
+            }
+            Action::JunkStays(kind) => {
+                self.report.stays(kind, true);
+                Ok(())
             }
             Action::Carry(remembered) => self.step(Step::Record(remembered)),
             Action::Failed { path, reason, beneath } => {

@@ -118,6 +118,11 @@ impl SignedRecord {
         Self { dir: dir.filter(|dir| !dir.starts_with(home.root())), ..Self::default() }
     }
 
+    /// The folder of the records.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
     /// Records in this folder.
     #[cfg(test)]
     pub(crate) fn at(dir: &Path) -> Self {

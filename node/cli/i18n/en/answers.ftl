@@ -257,7 +257,7 @@ would-found-beside = ! no library { $name } is known here; this home has { $libr
 would-publish-aside = dry run: would publish a release after { $name }@{ $sequence }; live would not move
 live-would-follow = live follows publisher { $publisher }
 live-would-stay = live stays on { $live }: it follows no publisher
-would-publish-files = new: { $new }; changed: { $changed }; gone: { $gone }; in all: { $all }
+published-files = new: { $new }; changed: { $changed }; gone: { $gone }; in all: { $all }
 excluded = excluded by patterns: { $items }
 excluded-item = { $path } ({ $why })
 left-out = left out: { $items }
@@ -282,6 +282,7 @@ removed = removed { $items } that the release does not have
 would-remove = would remove { $items } that the release does not have
 one-stays = { $items } stays that the release does not have; --delete removes them
 several-stay = { $items } stay that the release does not have; --delete removes them
+junk-stays = left { $items } alone that a publish takes for junk
 not-restored = ! { $paths } not restored; --json lists the paths and the reasons
 
 ## `ls`, `diff`, `releases`.

@@ -52,6 +52,7 @@ some-systems-treat-its-name-as = some systems treat its name as equal to `{ $kep
 
 is-neither-a-share-like-50 = `{ $text }` is neither a share, like 50%, nor a number of files, like 100
 of-published-files-are-no-longer = { $files } of { $files2 } published files are no longer in the source, or excluded now ({ $bytes } of { $before } bytes), and at most { $limit } may go in one publish: is the disk mounted, and is it the right folder? If they are to leave the library, publish with a larger limit in the option `max-delete`, up to 100%
+files-at-new-paths = { $refusal }. Files at new paths: { $n_new }, with { $n_size } bytes; if a folder was renamed, they are its content
 
 ## engine/src/ingest/exclude.rs
 
@@ -64,6 +65,16 @@ reading = reading { $name }
 is-longer-than-bytes = { $name } is longer than { $exclude_bytes } bytes
 is-not-utf-8-text-save = { $name } is not UTF-8 text: save it as UTF-8
 excluded-by = excluded by `{ $pattern }` ({ $w_list })
+
+## engine/src/ingest/item.rs
+
+a-symbolic-link-whose-target-is = a symbolic link whose target is not UTF-8
+a-symbolic-link-that-leads-out = a symbolic link that leads out, to { $target }
+published-content-was-replaced-by-a = published content was replaced by a symbolic link that leads out, to { $target }; the option `exclude` lets it leave the library
+published-content-was-replaced-by-a-2 = published content was replaced by a { $w_special }; the option `exclude` lets it leave the library
+its-content-cannot-be-listed = its content cannot be listed: { $error }
+it-was-deleted-meanwhile = it was deleted meanwhile
+special-file = special file
 
 ## engine/src/ingest/mod.rs
 
@@ -100,16 +111,11 @@ nothing-in-its-folder-is-published = { $error }; nothing in its folder is publis
 its-name-is-not-utf-8 = its name is not UTF-8 (bytes { $hex }); rename it, for example with convmv
 an-unfinished-file-of-a-restore = an unfinished file of a restore
 rename-it = { $error }; rename it
-a-symbolic-link-whose-target-is = a symbolic link whose target is not UTF-8
-a-symbolic-link-that-leads-out = a symbolic link that leads out, to { $target }
-its-content-cannot-be-listed = its content cannot be listed: { $error }
-it-was-deleted-meanwhile = it was deleted meanwhile
 rename-it-then-publish-again = { $error }: rename it, then publish again
 is-an-unfinished-file-of-a = { $name } is an unfinished file of a restore: publish the folder that was restored
 is-a-publish-a-folder-or = { $name } is a { $w_special }: publish a folder or a regular file
 symbolic-link = symbolic link
 it-was-replaced-while-it-was = it was replaced while it was read
-special-file = special file
 
 ## engine/src/ledger/lost.rs
 

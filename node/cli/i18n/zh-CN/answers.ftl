@@ -173,7 +173,7 @@ would-found-beside = ! 本地没有库 { $name }；本主目录有 { $libraries 
 would-publish-aside = 试运行：将在 { $name }@{ $sequence } 之后发布一个版本；live 不会移动
 live-would-follow = live 跟随发布者 { $publisher }
 live-would-stay = live 停在 { $live }：它不跟随任何发布者
-would-publish-files = 新增：{ $new }；改变：{ $changed }；消失：{ $gone }；总计：{ $all }
+published-files = 新增：{ $new }；改变：{ $changed }；消失：{ $gone }；总计：{ $all }
 excluded = 被排除模式排除：{ $items }
 excluded-item = { $path }（{ $why }）
 left-out = 未收入：{ $items }
@@ -198,6 +198,7 @@ removed = 已删除版本中没有的 { $items }
 would-remove = 将删除版本中没有的 { $items }
 one-stays = 版本中没有的 { $items }保留未动；--delete 会删除
 several-stay = 版本中没有的 { $items }保留未动；--delete 会删除
+junk-stays = { $items }保留未动：发布时视为垃圾
 not-restored = ! { $paths }未能还原；--json 列出路径和原因
 
 ## `ls`, `diff`, `releases`.

@@ -52,6 +52,7 @@ some-systems-treat-its-name-as = 有些系统把它的名字与 `{ $kept }` 视�
 
 is-neither-a-share-like-50 = `{ $text }` 既不是比例（如 50%），也不是文件数（如 100）
 of-published-files-are-no-longer = 已发布的 { $files2 } 个文件中有 { $files } 个已不在来源中，或现在被排除（{ $before } 字节中的 { $bytes } 字节），而一次发布最多可以减少 { $limit }：磁盘挂载了吗？目录对吗？如果它们确实要离开库，请把 --max-delete 调大再发布，最多 100%
+files-at-new-paths = { $refusal }。新路径上的文件：{ $n_new } 个，共 { $n_size } 字节；如果目录改过名，它们就是其中的内容
 
 ## engine/src/ingest/exclude.rs
 
@@ -64,6 +65,16 @@ reading = 读取 { $name }
 is-longer-than-bytes = { $name } 超过 { $exclude_bytes } 字节
 is-not-utf-8-text-save = { $name } 不是 UTF-8 文本：请存为 UTF-8
 excluded-by = 被 `{ $pattern }` 排除，列表：{ $w_list }
+
+## engine/src/ingest/item.rs
+
+a-symbolic-link-whose-target-is = 目标不是 UTF-8 的符号链接
+a-symbolic-link-that-leads-out = 指向目录之外的符号链接，目标 { $target }
+published-content-was-replaced-by-a = 已发布的内容被指向目录之外的符号链接替代，目标 { $target }；要让它离开库，请用 --exclude
+published-content-was-replaced-by-a-2 = 已发布的内容被{ $w_special }替代；要让它离开库，请用 --exclude
+its-content-cannot-be-listed = 无法列出它的内容：{ $error }
+it-was-deleted-meanwhile = 它在其间被删除
+special-file = 特殊文件
 
 ## engine/src/ingest/mod.rs
 
@@ -100,16 +111,11 @@ nothing-in-its-folder-is-published = { $error }；它所在的目录什么也不
 its-name-is-not-utf-8 = 它的名字不是 UTF-8（字节 { $hex }）；请改名，例如用 convmv
 an-unfinished-file-of-a-restore = 还原未完成的文件
 rename-it = { $error }；请改名
-a-symbolic-link-whose-target-is = 目标不是 UTF-8 的符号链接
-a-symbolic-link-that-leads-out = 指向目录之外的符号链接，目标 { $target }
-its-content-cannot-be-listed = 无法列出它的内容：{ $error }
-it-was-deleted-meanwhile = 它在其间被删除
 rename-it-then-publish-again = { $error }：请改名，再发布
 is-an-unfinished-file-of-a = { $name } 是还原未完成的文件：请发布还原出的目录
 is-a-publish-a-folder-or = { $name } 是{ $w_special }：请发布目录或普通文件
 symbolic-link = 符号链接
 it-was-replaced-while-it-was = 它在读取时被替换
-special-file = 特殊文件
 
 ## engine/src/ledger/lost.rs
 

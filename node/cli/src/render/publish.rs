@@ -40,6 +40,9 @@ pub(super) fn published(out: &mut impl Write, published: &Published) -> io::Resu
             chunks = counted(published.chunks_new, "chunk"),
             new = bytes(published.chunk_bytes_new)
         )?;
+        if published.changed {
+            differences(out, published)?;
+        }
     }
     if published.asked_seconds >= SLOW_SECONDS {
         say!(out, "waited", time = span(published.asked_seconds))?;
@@ -119,10 +122,15 @@ fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
         say!(out, "would-publish", name = name, sequence = sequence)?;
         replaced(out, published, true)?;
     }
+    differences(out, published)
+}
+
+/// How the files differ from those of the release before.
+fn differences(out: &mut impl Write, published: &Published) -> io::Result<()> {
     let files = |files, size| text!("class-content", files = counted(files, "file"), size = bytes(size));
     say!(
         out,
-        "would-publish-files",
+        "published-files",
         new = files(published.files_new, published.bytes_new),
         changed = files(published.files_changed, published.bytes_changed),
         gone = files(published.files_gone, published.bytes_gone),

@@ -20,6 +20,7 @@ use crate::{
     keyring::Keyring,
     library::members::node_role,
     outcome::{Identity, Ingested, Offered, Outcome, Published},
+    publish::first::nothing_to_publish,
     session::{Session, mismatch},
     spec::{LIVE, check_name},
     transfer,
@@ -148,10 +149,7 @@ async fn check_founding(session: &mut Session, options: &Publish) -> Result<()> 
     let patterns = options.patterns((true, Vec::new()));
     let source = Source { patterns, ..Source::new(&options.source, session.clock().timestamp()) };
     if !allow_empty && options.source.exists() && ingest::is_empty(&source)? {
-        return Err(Failure::usage(format!(
-            "{} has nothing to publish; give the option `allow-empty` to found an empty library {name}",
-            options.source.display()
-        )));
+        return Err(nothing_to_publish(options));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ pub(crate) mod listing;
 pub(crate) mod maintain;
 pub(crate) mod members;
 pub(crate) mod restore;
+mod restore_guard;
 pub(crate) mod rotate;
 pub(crate) mod statements;
 pub(crate) mod status;

@@ -32,6 +32,7 @@ pub mod owner;
 mod parts;
 pub mod peers;
 pub mod refusals;
+pub(crate) mod sources;
 pub(crate) mod whole;
 
 use std::{

@@ -3,6 +3,7 @@
 //! [`authority`](crate::authority).
 
 pub(crate) mod classes;
+pub(crate) mod first;
 mod staleness_guard;
 mod unfinished;
 
@@ -28,7 +29,7 @@ use crate::{
     command::{Growing, Ingest, Publish},
     context::Context,
     exit::{Failure, Result},
-    home::whole,
+    home::{sources, whole},
     job::Job,
     library::{LibraryService, channels::move_row},
     outcome::{ClassRow, Ingested, ListedClass, MoveRow, PlannedRow, Published},
@@ -174,6 +175,7 @@ impl Run<'_> {
         }
         warn_of(unfinished.begin(stored));
         let report = self.read(id, ingest)?;
+        first::check(options, current.is_none(), &report.tally)?;
         let sealed = plan.seal(id, &report.trees, salt)?;
         plan.check_trespass(&*self.context.objects(id), &sealed)?;
         let manifest = sealed.table.id(id);
@@ -188,6 +190,7 @@ impl Run<'_> {
         install(report.cache);
         let stored = self.context.store.chunk_bytes(id)?;
         warn_of(unfinished.finish(left, stored, &report.tally));
+        sources::note(&self.context.home, id, &options.source);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
         let ours = sealed.ours.iter().filter(|header| !header.policy.is_empty());
         self.note_empty(named, ours.map(|header| (header.name.as_str(), header.sums.files)));
@@ -349,6 +352,7 @@ impl Run<'_> {
         let mut reporter = Reporter::new(self.job, "look", self.context.clock);
         let mut tally =
             ingest::preview(&*self.context.objects(id), ingest, &mut reporter, self.job.cancel().flag())?;
+        first::check(options, current.is_none(), &tally)?;
         let (changes, counts) = (std::mem::take(&mut tally.changes), std::mem::take(&mut tally.classes));
         let ours = ingest.classes.classes().iter().filter(|class| class.is_ours);
         let files_of = |slot: u8| counts.get(&slot).copied().unwrap_or_default();

@@ -132,6 +132,25 @@ async fn a_mistyped_name_and_an_empty_folder_found_no_library() {
     assert!(founded.founded && keys() > known);
 }
 
+/// Symptom: a source that was deleted while the founding publish read it founded an empty library, with exit
+/// 0. Cause: only the source was checked, before the reading. A key, too, is left out only when it is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_is_empty_after_the_reading_founds_no_library() {
+    let place = Place::new();
+    let node = place.node("a").await;
+    std::fs::create_dir_all(place.path("films")).unwrap();
+    std::fs::copy(place.path("a/keys/node.key"), place.path("films/key")).unwrap();
+    for dry_run in [false, true] {
+        let failure = publish(&node, &place, Publish { dry_run, ..Publish::default() }).await.unwrap_err();
+        let says = failure.message.contains("the option `allow-empty`");
+        assert!(failure.exit == Exit::Usage && says, "{failure}");
+    }
+    assert!(node.status().await.unwrap().libraries.is_empty(), "an empty library was founded");
+    // The founding goes on once there is content.
+    place.write("a.mp4", "film");
+    assert_eq!(place.publish(&node).await.unwrap().files, 1);
+}
+
 /// Symptom: a publish with a mistake in its arguments waited seconds for peers before it failed. A peer that
 /// was waited for and did not answer is in the file of silent peers.
 #[tokio::test(flavor = "multi_thread")]
