@@ -40,8 +40,8 @@ impl PeerVerifier for FirstKeyOnly {
     }
 }
 
-/// The successions among the statements of an introduction. The peer is unverified and may have sent anything:
-/// no other statement is decoded, since only successions lead from key to key.
+/// The successions among the statements of an introduction. The peer is unverified and may have sent
+/// anything: no other statement is decoded, since only successions lead from key to key.
 pub fn successions(statements: &[Bytes]) -> Vec<Statement> {
     let is_succession = |bytes: &&Bytes| {
         Heading::read(bytes).is_ok_and(|heading| heading.kind() == Some(StatementKind::Succession))

@@ -64,10 +64,17 @@ fn publish_verify_and_rebuild_work_while_the_home_is_served() -> Result<()> {
 #[test]
 fn a_second_serve_says_so_and_ends() -> Result<()> {
     let pair = Pair::new()?;
-    let _server = pair.origin.serve()?;
+    let server = pair.origin.serve()?;
     let (code, error) = pair.origin.fails(["serve", "--listen", "127.0.0.1:0"])?;
     ensure!(code == 6, "exit code {code}: {error}");
     ensure!(error.contains("serve"), "{error}");
+    // Symptom: another home on this port ended with the text of the system alone.
+    let taken = server.address.to_string();
+    let (code, error) = pair.mirror.fails(["serve", "--listen", &taken])?;
+    ensure!(
+        code == 10 && error.contains(&taken) && error.contains("`--listen`"),
+        "exit code {code}: {error}"
+    );
     Ok(())
 }
 

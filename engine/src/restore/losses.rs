@@ -92,8 +92,9 @@ where
     S: FnMut(&[u8]) -> bool,
 {
     /// The same plan, without the removal of junk that no restore wrote.
-    pub(super) fn sparing(self, junk: Junk) -> Self {
-        Self { junk: Some(junk), ..self }
+    pub(super) fn sparing(mut self, junk: Junk) -> Self {
+        self.junk = Some(junk);
+        self
     }
 
     /// The losses that the actions since the last call bring.

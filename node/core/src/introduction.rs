@@ -1,5 +1,5 @@
-//! Chooses the statements of the introduction of a node whose key is not its first: those that prove the key to
-//! the dialler, and of other libraries nothing.
+//! Chooses the statements of the introduction of a node whose key is not its first: those that prove the key
+//! to the dialler, and of other libraries nothing.
 
 use std::sync::Arc;
 
@@ -10,9 +10,10 @@ use chuan_engine::{
 
 /// The statements that prove that `key` is `node`'s, the most useful ones last: a hello has no room for all.
 ///
-/// A dialler that is a member of some libraries gets the successions of these libraries, each pair of keys once:
-/// both keys sign a succession, so one library's is enough for all. Where these do not begin with the first key,
-/// an operator bound a key: then it also gets the grants there, and the statements for other diallers.
+/// A dialler that is a member of some libraries gets the successions of these libraries, each pair of keys
+/// once: both keys sign a succession, so one library's is enough for all. Where these do not begin with the
+/// first key, an operator bound a key: then it also gets the grants there, and the statements for other
+/// diallers.
 ///
 /// Any other dialler may hold a ticket of any library here. It gets the successions of one library, and no
 /// grants: without the library they prove nothing.

@@ -221,8 +221,9 @@ impl Handler {
             .unwrap_or_default()
     }
 
-    /// The introduction of this node to the dialler that proved `key`, where this node's key is not its first:
-    /// the statements that prove this node's key. `bound` has the libraries that bind the dialler's key.
+    /// The introduction of this node to the dialler that proved `key`, where this node's key is not its
+    /// first: the statements that prove this node's key. `bound` has the libraries that bind the dialler's
+    /// key.
     fn introduction(&self, key: &PublicKey, bound: &[(LibraryId, NodeId)]) -> Option<Hello> {
         if self.context.key.identity().is_first_key() {
             return None;

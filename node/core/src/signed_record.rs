@@ -13,7 +13,7 @@
 //! of the whole machine that is put back, record included. `docs/operations.md` says what to do there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -139,6 +139,14 @@ impl SignedRecord {
             Some(false) => Evidence::Different,
             None => Evidence::NoRecord,
         }
+    }
+
+    /// The recorded statements of `key`, begun ones included. Blocks.
+    pub(crate) fn recorded(&self, library: &LibraryId, key: &PublicKey) -> BTreeSet<String> {
+        let Record { keys, begun, .. } = self.read(library);
+        let of_key =
+            |all: BTreeMap<String, Vec<String>>| all.into_iter().find(|(of, _)| *of == key.to_string());
+        [keys, begun].into_iter().filter_map(of_key).flat_map(|(_, ids)| ids).collect()
     }
 
     /// Records what `key` has signed in `library`: peers were asked and know no more, or the caller decided

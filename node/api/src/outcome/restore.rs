@@ -106,6 +106,7 @@ pub struct Restored {
     pub classes_stale: Vec<String>,
     /// What has to be confirmed before the restore. Only for the command line, which asks on a terminal.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub asks: String,
     /// Duration of the restore.
     pub seconds: f64,

@@ -70,8 +70,8 @@ pub(super) fn check(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a node has worked with the home. An `init` that was interrupted leaves only a key, an empty ledger,
-/// and empty folders.
+/// Whether a node has worked with the home. An `init` that was interrupted leaves only a key, an empty
+/// ledger, and empty folders.
 pub(super) fn is_used(home: &Home) -> bool {
     let has_entry = |dir: PathBuf| fs::read_dir(dir).is_ok_and(|mut found| found.next().is_some());
     let is_lost = !home.node_key_path().exists();

@@ -2,11 +2,11 @@
 //! from a backup: its new release would contradict a signed one. So a publish asks peers first. Where none is
 //! reached, the record of this machine decides (see [`signed_record`](crate::signed_record)).
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chuan_engine::{
-    id::LibraryId,
-    statement::{Body, Library, PublicKey},
+    id::{LibraryId, StatementId},
+    statement::{Body, Library, PublicKey, Statement},
 };
 
 use crate::{
@@ -28,6 +28,10 @@ pub(super) async fn check(
     publisher: &PublicKey,
     job: &Job,
 ) -> Result<Duration> {
+    // The record first: a statement that another command of this home signs meanwhile is not in it yet.
+    let (of_library, of_key) = (*id, *publisher);
+    let recorded = move |services: &Services| services.context.signed_record.recorded(&of_library, &of_key);
+    let recorded_before = services.blocking(move |services| Ok(recorded(services))).await?;
     let Some(before) = services.library.get(id) else { return Ok(Duration::ZERO) };
     // All peers: the fastest one may know less than a distant one.
     let reach = services.exchange.ask_all(id, job).await?;
@@ -36,12 +40,18 @@ pub(super) async fn check(
         _ => true,
     };
     let Some(after) = services.library.get(id) else { return Ok(reach.waited) };
-    let has_news = signed_by(&after, publisher) > signed_by(&before, publisher);
+    let known: BTreeSet<_> = signed_by(&before, publisher).collect();
+    let news: Vec<_> = signed_by(&after, publisher).filter(|id| !known.contains(id)).collect();
     let (id, publisher) = (*id, *publisher);
     services
         .blocking(move |services| {
-            // Another command of this home may have signed them meanwhile: then the record has them.
-            if has_news && services.library.evidence(&id, &publisher) != Evidence::Complete {
+            let now = if news.is_empty() { BTreeSet::new() } else { recorded(services) };
+            let is_own = |id: &StatementId| {
+                let id = id.to_string();
+                now.contains(&id) && !recorded_before.contains(&id)
+            };
+            // Another command of this home may have signed them meanwhile.
+            if !news.iter().all(is_own) {
                 return Err(behind(&services.library, &after));
             }
             services.library.follow_channels(&id, &|_| false)?;
@@ -88,7 +98,7 @@ async fn vouch(
         }
         (Evidence::NoPlace, 0) => Ok(false),
         (Evidence::NoRecord, 0) => {
-            if signed_by(library, &publisher) > 0 {
+            if signed_by(library, &publisher).next().is_some() {
                 job.say(format!(
                     "no peer of {name} is known, and this user has no record here of what its key has signed: if another \
                      home publishes with this key, the two contradict each other"
@@ -126,14 +136,14 @@ pub(super) fn check_current(service: &LibraryService, id: &LibraryId) -> Result<
     Err(behind(service, &library))
 }
 
-/// The number of known releases and channel statements that a key has signed.
-fn signed_by(library: &Library, publisher: &PublicKey) -> usize {
+/// The known releases and channel statements that a key has signed.
+fn signed_by(library: &Library, publisher: &PublicKey) -> impl Iterator<Item = StatementId> {
     let all = library.statements().into_iter();
-    let own = all.filter(|statement| {
+    let own = all.filter(move |statement| {
         matches!(statement.body(), Body::Release(_) | Body::Channel(_))
             && statement.signers().any(|key| key == publisher)
     });
-    own.count()
+    own.map(Statement::id)
 }
 
 /// The refusal, with the remedy: a pull, or an operator's act where the last pull found no node that has the
