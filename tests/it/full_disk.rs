@@ -114,8 +114,8 @@ fn a_publish_that_does_not_fit_writes_nothing_and_one_that_fails_gives_its_room_
     Ok(())
 }
 
-/// Symptom: an interrupted publish could not continue on a disk that holds the library once: what it had stored
-/// needed its room a second time.
+/// Symptom: an interrupted publish could not continue on a disk that holds the library once. It counted twice
+/// what it had stored.
 #[test]
 fn an_interrupted_publish_continues_on_a_disk_that_holds_the_library_once() -> Result<()> {
     const FILM_BYTES: u64 = 40_000_000;

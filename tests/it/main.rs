@@ -33,7 +33,6 @@ mod release;
 mod requests;
 #[cfg(target_arch = "x86_64")]
 mod restore_calls;
-mod restore_guard;
 mod restore_sync;
 mod roots;
 mod round;

@@ -42,7 +42,7 @@ fn configure(home: &Home, change: impl Fn(&str) -> String) -> Result<()> {
     fs::write(&path, change(&fs::read_to_string(&path)?)).context("write chuan.toml")
 }
 
-/// Symptom: a node whose home was deleted went on, told of success, and wrote into the next home at that path.
+/// Symptom: a node whose home was deleted went on, told of success, and wrote into the next home at its path.
 #[test]
 fn a_serving_node_whose_home_is_replaced_ends_and_writes_no_more() -> Result<()> {
     let pair = published()?;

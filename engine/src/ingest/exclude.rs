@@ -151,22 +151,6 @@ impl Excludes {
     }
 }
 
-/// The items that a publish leaves out by default: see [`JUNK`].
-#[derive(Debug)]
-pub(crate) struct Junk(Option<List>);
-
-impl Junk {
-    pub(crate) fn new() -> Result<Self> {
-        List::new("junk".to_owned(), 0, JUNK.iter().copied(), true).map(Self)
-    }
-
-    /// Whether the item at `path` is one.
-    pub(crate) fn has(&self, path: &[u8], is_folder: bool) -> bool {
-        let verdict = self.0.as_ref().and_then(|list| list.verdict(OsStr::from_bytes(path), is_folder));
-        matches!(verdict, Some(Verdict::Leave(_)))
-    }
-}
-
 /// The error for an exclude list that cannot be used, so that it is not known what must be left out.
 pub(super) fn no_list(path: &str, kind: &str) -> Error {
     Error::Invalid(format!("{path} is a {kind}, not a file with patterns; correct or remove it"))

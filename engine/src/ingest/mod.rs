@@ -84,7 +84,6 @@ use crate::{
 
 pub use cache::{Reader as ScanReader, Record as ScanRecord, ScanCache};
 pub use delete::MaxDelete;
-pub(crate) use exclude::Junk;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
 pub use room::{Room, check_room};

@@ -106,8 +106,6 @@ pub(super) enum Action {
     RemoveFolder(OnDisk),
     /// An item that the release does not have stays. If the last restore wrote it, it stays in the record.
     Stays { path: Vec<u8>, kind: DiskKind, remembered: Option<Remembered> },
-    /// An item that the release does not have stays although it would be removed: a publish never takes it.
-    JunkStays(DiskKind),
     /// An item of the last restore outside the selection stays in the record.
     Carry(Remembered),
     /// An item of the release cannot be put in its place, nor can the `beneath` paths below it.

@@ -102,12 +102,11 @@ impl Fetcher<'_> {
                 self.step(Step::RemoveFolder(disk))
             }
             Action::Stays { kind, remembered, .. } => {
-                self.report.stays(kind, false);
+                match kind {
+                    DiskKind::Folder => self.report.folders_left += 1,
+                    _ => self.report.files_left += 1,
+                }
                 remembered.map_or(Ok(()), |remembered| self.step(Step::Record(remembered)))
-            }
-            Action::JunkStays(kind) => {
-                self.report.stays(kind, true);
-                Ok(())
             }
             Action::Carry(remembered) => self.step(Step::Record(remembered)),
             Action::Failed { path, reason, beneath } => {

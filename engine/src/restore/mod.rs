@@ -30,7 +30,6 @@ mod links;
 #[cfg(test)]
 mod locked_tests;
 mod locks;
-mod losses;
 #[cfg(test)]
 mod memory_tests;
 mod names;
@@ -84,7 +83,6 @@ use crate::{
     error::{Error, Result},
     home::{Protected, home_around},
     id::{ChunkId, PageId},
-    ingest::Junk,
     limits::{RESTORE_MAKERS, RESTORE_QUEUE_SHARES},
     manifest::{EntryKind, PageSource},
     progress::{Counts, Progress},
@@ -92,7 +90,6 @@ use crate::{
 };
 
 pub use failures::{Failure, FailureKind};
-pub use losses::{Loss, losses, was_restored};
 pub use range::read_range;
 pub use temp::is_temp_name;
 
@@ -106,7 +103,7 @@ use journal::Journal;
 use links::{Links, Shared};
 use locks::Locks;
 use plan::Plan;
-use record::{Files, Remembered};
+use record::Files;
 use select::{Paths, Selection};
 use small::Outlet;
 use stat::DiskKind;
@@ -128,12 +125,8 @@ pub struct Restore {
     pub filter: Option<String>,
     /// Also compares the content of files that have not changed since the last restore.
     pub check: bool,
-    /// Removes items that the release does not have, within the paths that `filter` selects. Junk that no
-    /// restore wrote stays, unless [`takes_junk`](Self::takes_junk) is set.
+    /// Removes items that the release does not have, within the paths that `filter` selects.
     pub delete: bool,
-    /// Whether the library also takes junk (see [`JUNK`](crate::ingest::JUNK)): then junk that the release
-    /// does not have is removed as other items are.
-    pub takes_junk: bool,
     /// Restores hard links: files that were one file under several names become one file again.
     pub hard_links: bool,
     /// Gives files the extended attributes of the release, and removes others of the namespace `user`.
@@ -156,7 +149,6 @@ impl Restore {
             filter: None,
             check: false,
             delete: false,
-            takes_junk: false,
             hard_links: true,
             xattrs: false,
             dry_run: false,
@@ -197,11 +189,6 @@ pub struct RestoreReport {
     /// Folders that the release does not have and that stay. The content of a folder that no restore made is
     /// not counted.
     pub folders_left: u64,
-    /// Files and links that a publish leaves out by default, and that stay although the release does not
-    /// have them and [`delete`](Restore::delete) is set.
-    pub junk_files_left: u64,
-    /// The same of folders, whose content is not counted.
-    pub junk_folders_left: u64,
     /// The paths that could not be restored: the first [`RESTORE_FAILURES`](crate::limits::RESTORE_FAILURES),
     /// in path order.
     pub failures: Vec<Failure>,
@@ -252,7 +239,11 @@ pub fn restore(
     }
     let total = selection.total()?;
     let record = record_files(restore, is_there)?;
-    let plan = plan_of(restore, &selection, record.as_ref(), (&temps, &locks))?;
+    let last = record.as_ref().map(Files::read).into_iter().flatten();
+    let rules = Rules { deletes: restore.delete };
+    let paths = selection.paths();
+    let disk = DiskWalk::new(dest, &temps, &locks, Box::new(|path: &str| selection.has(path)))?;
+    let plan = Plan::new(selection.entries(), last, disk, |path: &[u8]| paths.has(path), rules);
 
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
     let (shares, shares_in) = bounded(RESTORE_QUEUE_SHARES);
@@ -278,9 +269,6 @@ pub fn restore(
     let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temps, &locks)?) };
     let Some(mut writing) = writing else { return run_dry(fetcher, plan) };
     let unfinished = writing.begin()?;
-    if let Some(record) = &record {
-        record.note_library(&store.library());
-    }
     let journal = record.and_then(Journal::begin);
     let (written, outcome) = thread::scope(|scope| {
         for number in 0..RESTORE_MAKERS {
@@ -320,41 +308,6 @@ pub fn restore(
     Ok(report)
 }
 
-/// The plan of a restore.
-fn plan_of<'a, S: PageSource + ?Sized>(
-    restore: &Restore,
-    selection: &'a Selection<'a, S>,
-    record: Option<&Files>,
-    (temps, locks): (&TempNames, &Locks),
-) -> Result<
-    Plan<
-        impl Iterator<Item = Result<Wanted>> + use<'a, S>,
-        impl Iterator<Item = Remembered> + use<S>,
-        DiskWalk<'a>,
-        impl FnMut(&[u8]) -> bool + use<'a, S>,
-    >,
-> {
-    let last = record.map(Files::read).into_iter().flatten();
-    let paths = selection.paths();
-    let disk = DiskWalk::new(&restore.dest, temps, locks, Box::new(move |path: &str| selection.has(path)))?;
-    let rules = Rules { deletes: restore.delete };
-    let plan = Plan::new(selection.entries(), last, disk, move |path: &[u8]| paths.has(path), rules);
-    Ok(if restore.takes_junk { plan } else { plan.sparing(Junk::new()?) })
-}
-
-impl RestoreReport {
-    /// Counts an item that stays; `is_junk` if it would be removed otherwise.
-    const fn stays(&mut self, kind: DiskKind, is_junk: bool) {
-        let count = match (kind, is_junk) {
-            (DiskKind::Folder, false) => &mut self.folders_left,
-            (_, false) => &mut self.files_left,
-            (DiskKind::Folder, true) => &mut self.junk_folders_left,
-            (_, true) => &mut self.junk_files_left,
-        };
-        *count += 1;
-    }
-}
-
 /// Carries out a plan as a dry run.
 fn run_dry(mut fetcher: Fetcher<'_>, plan: impl Iterator<Item = Result<Action>>) -> Result<RestoreReport> {
     fetcher.all(plan)?;
@@ -377,15 +330,12 @@ impl<S: PageSource + ?Sized> Selection<'_, S> {
 /// The files of the destination's record, which is named after the destination's canonical path.
 fn record_files(restore: &Restore, is_there: bool) -> Result<Option<Files>> {
     let Some(records) = restore.records.as_ref().filter(|_| is_there) else { return Ok(None) };
-    files_of(records, &restore.dest).map(Some)
-}
-
-fn files_of(records: &Path, dest: &Path) -> Result<Files> {
+    let dest = &restore.dest;
     let folder = dest
         .canonicalize()
         .map_err(|error| Error::io(format!("resolving the destination {}", dest.display()), error))?;
     let folder = folder.as_os_str().as_bytes();
-    Files::at(&records.join(ChunkId::of(folder).to_string()), folder)
+    Files::at(&records.join(ChunkId::of(folder).to_string()), folder).map(Some)
 }
 
 /// Refuses a destination that is, or lies in, a home or a protected folder.

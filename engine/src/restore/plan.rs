@@ -13,7 +13,6 @@
 //!   under that path is changed.
 //! - Items that the release does not have stay and are counted; with `delete` they are removed, within the
 //!   selected paths.
-//! - With `delete`, junk that the last restore did not write stays, except in a folder that is removed.
 //! - A node's home is left alone, whatever the release says.
 
 use std::{
@@ -24,13 +23,11 @@ use std::{
 
 use super::{
     action::{Action, Closed, Disk, Lookup, OnDisk, Reason, Rules, Wanted, content_id},
-    losses::Loss,
     record::Remembered,
     stat::{DiskKind, Stat},
 };
 use crate::{
     error::Result,
-    ingest::Junk,
     manifest::{Entry, EntryKind, EntryPath},
 };
 
@@ -45,11 +42,7 @@ where
     disk: D,
     lookup: Option<Lookup>,
     selected: S,
-    pub(super) rules: Rules,
-    /// Items that stay although `rules` let items be removed, unless a restore wrote them.
-    pub(super) junk: Option<Junk>,
-    /// The losses since they were taken last; `None` if they are of no use.
-    pub(super) losses: Option<Vec<Loss>>,
+    rules: Rules,
     open: Vec<Open>,
     ready: VecDeque<Action>,
     has_ended: bool,
@@ -119,6 +112,17 @@ const fn inside(is_inside: bool) -> &'static [u8] {
     if is_inside { b"/" } else { b"" }
 }
 
+/// Whether the last restore wrote the item, and it is unchanged since.
+fn is_left(remembered: &Remembered, disk: &Stat) -> bool {
+    match (remembered.kind, disk.kind) {
+        (EntryKind::Folder, DiskKind::Folder) => true,
+        (EntryKind::File, DiskKind::File) | (EntryKind::Symlink, DiskKind::Symlink) => {
+            remembered.mark == disk.mark
+        }
+        _ => false,
+    }
+}
+
 impl<W, L, D, S> Plan<W, L, D, S>
 where
     W: Iterator<Item = Result<Wanted>>,
@@ -142,8 +146,6 @@ where
             lookup: None,
             selected,
             rules,
-            junk: None,
-            losses: None,
             open: Vec::new(),
             ready: VecDeque::new(),
             has_ended: false,
@@ -211,7 +213,7 @@ where
             // It may still exist.
             self.ready.extend(last.clone().map(Action::Carry));
         }
-        let last = last.filter(|last| disk.as_ref().is_some_and(|disk| last.is_left(&disk.stat)));
+        let last = last.filter(|last| disk.as_ref().is_some_and(|disk| is_left(last, &disk.stat)));
         if wanted.is_some() {
             self.note_use(path);
         }
@@ -307,22 +309,17 @@ where
         let (stays, carried) = if is_selected { (remembered, None) } else { (None, remembered) };
         self.ready.extend(carried.map(Action::Carry));
         let OnDisk { path, stat } = &disk;
-        let is_junk = is_selected && self.rules.deletes && stays.is_none() && self.is_junk(&disk);
-        if is_junk {
-            self.ready.push_back(Action::JunkStays(stat.kind));
-        }
         if stat.kind == DiskKind::Folder {
-            let (path, old, is_selected) = (path.clone(), disk, is_selected && !is_junk);
+            let (path, old) = (path.clone(), disk);
             let role = Role::Passing { old, remembered: stays, is_selected, is_used: false };
             self.open.push(Open { path, role });
-        } else if is_selected && self.rules.deletes && !is_junk {
-            self.lose_foreign(path, stays.as_ref());
+        } else if is_selected && self.rules.deletes {
             self.ready.push_back(Action::Remove(disk));
         } else {
             // Folders of classes that are not here, and folders above the selection, have no entries: this
             // item may be where such a folder must be.
             self.block(path, false);
-            if is_selected && !is_junk {
+            if is_selected {
                 let (path, kind) = (path.clone(), stat.kind);
                 self.ready.push_back(Action::Stays { path, kind, remembered: stays });
             }
@@ -340,7 +337,6 @@ where
         let old = disk.map(|disk| disk.stat);
         let is_folder = old.as_ref().is_some_and(|old| old.kind == DiskKind::Folder);
         let may_swap = self.rules.deletes || last.is_some();
-        self.note_loss(&wanted, last.is_some(), old.as_ref());
         match (wanted.entry.kind, old) {
             (EntryKind::Folder, Some(_)) if !is_folder && !may_swap => self.block(&key, true),
             (EntryKind::Folder, old) => self.folder(wanted, old),
@@ -397,10 +393,8 @@ where
             Role::Wanted(..) | Role::Replacing => true,
             Role::Replaced { .. } => !deletes,
             Role::Passing { old, is_selected: true, .. } if deletes && !has_wanted => {
-                let old = old.clone();
+                self.ready.push_back(Action::RemoveTree(old.clone()));
                 open.role = Role::Done;
-                self.lose_foreign(&old.path, None);
-                self.ready.push_back(Action::RemoveTree(old));
                 false
             }
             Role::Passing { remembered, .. } => has_wanted || has_last || remembered.is_some(),
@@ -465,10 +459,7 @@ where
             Role::Replaced { wanted, old, .. } => Action::File { wanted, old: Some(old), is_proved: false },
             Role::Passing { remembered: Some(remembered), is_used: true, .. } => Action::Carry(remembered),
             Role::Passing { is_used: true, .. } | Role::Passing { is_selected: false, .. } => return,
-            Role::Passing { old, remembered, .. } if deletes => {
-                self.lose_foreign(&old.path, remembered.as_ref());
-                Action::RemoveFolder(old)
-            }
+            Role::Passing { old, .. } if deletes => Action::RemoveFolder(old),
             Role::Passing { remembered, .. } => Action::Stays { path, kind: DiskKind::Folder, remembered },
             Role::Blocked { beneath: 0, is_wanted: false, .. } => return,
             Role::Blocked { reason, beneath, .. } => Action::Failed { path, reason, beneath },

@@ -15,13 +15,12 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::stat::{DiskKind, Mark, Stat};
+use super::stat::Mark;
 use crate::{
     error::{Error, Result},
-    id::{ChunkId, ID_LEN, LibraryId},
+    id::{ChunkId, ID_LEN},
     limits::{PATH_BYTES, RECORD_BLOCK_BYTES},
     manifest::{EntryKind, Timestamp},
-    own_file,
 };
 
 const MAGIC: [u8; 4] = *b"CHRR";
@@ -44,19 +43,6 @@ pub(super) struct Remembered {
     pub(super) content: ChunkId,
     /// Whether the file was linked to another: its ctime changes when another link is made.
     pub(super) is_linked: bool,
-}
-
-impl Remembered {
-    /// Whether the last restore wrote the item `disk`, and it is unchanged since.
-    pub(super) fn is_left(&self, disk: &Stat) -> bool {
-        match (self.kind, disk.kind) {
-            (EntryKind::Folder, DiskKind::Folder) => true,
-            (EntryKind::File, DiskKind::File) | (EntryKind::Symlink, DiskKind::Symlink) => {
-                self.mark == disk.mark
-            }
-            _ => false,
-        }
-    }
 }
 
 /// Reads a record's entries, in path order, up to its end or the first damaged block.
@@ -299,7 +285,6 @@ pub(super) struct Files {
     record: PathBuf,
     part: PathBuf,
     new: PathBuf,
-    libraries: PathBuf,
     folder: Vec<u8>,
 }
 
@@ -321,34 +306,8 @@ impl Files {
             record: record.to_owned(),
             part: with(".part"),
             new: with(".new"),
-            libraries: with(".libraries"),
             folder: folder.to_owned(),
         })
-    }
-
-    /// Whether a restore of `library` wrote to the folder.
-    pub(super) fn is_of(&self, library: &LibraryId) -> bool {
-        match fs::read_to_string(&self.libraries) {
-            Ok(lines) => lines.lines().any(|line| line == library.to_string()),
-            // A record of an older version does not name its library.
-            Err(_) => {
-                [&self.record, &self.part].iter().any(|path| Reader::open(path, &self.folder).is_some())
-            }
-        }
-    }
-
-    /// Notes that a restore of `library` writes to the folder. A failure is logged: it makes only the next
-    /// restore ask.
-    pub(super) fn note_library(&self, library: &LibraryId) {
-        if self.libraries.exists() && self.is_of(library) {
-            return;
-        }
-        let mut how = File::options();
-        how.append(true).create(true).mode(0o600);
-        let noted = own_file::open(&how, &self.libraries).and_then(|mut file| writeln!(file, "{library}"));
-        if let Err(error) = noted {
-            tracing::warn!(%error, path = %self.libraries.display(), "the library of a restored folder is not noted");
-        }
     }
 
     /// The entries that the last restore left. After a killed restore: its own entries up to the path that it

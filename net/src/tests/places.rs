@@ -1,5 +1,5 @@
-//! Places for connections at a node that has two libraries: the nodes of one of them, of which its owner makes
-//! any number, leave the nodes of the other a place.
+//! Places for connections at a node that has two libraries: the nodes of one of them leave the nodes of the
+//! other a place, although its owner can make any number of nodes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -213,18 +213,6 @@ pub struct Restore {
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub xattrs: bool,
-    /// Restore to a folder that this home publishes from, although something there is overwritten or removed
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default)]
-    pub over_source: bool,
-    /// With --delete, also remove items in a folder that the library was never restored to; do not ask
-    #[cfg_attr(feature = "clap", arg(long, short))]
-    #[serde(default)]
-    pub yes: bool,
-    /// Only answer what has to be confirmed. For the command line, which asks on a terminal.
-    #[cfg_attr(feature = "clap", arg(skip))]
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub asks: bool,
 }
 
 impl Restore {
@@ -239,9 +227,6 @@ impl Restore {
             dry_run: false,
             no_hard_links: false,
             xattrs: false,
-            over_source: false,
-            yes: false,
-            asks: false,
         }
     }
 }

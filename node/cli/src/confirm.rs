@@ -8,7 +8,7 @@ use std::{
 
 use chuan::{authority, keyring::Keyring, session::Session, transfer};
 use chuan_api::{
-    command::{Command, Publish, Restore, Signed},
+    command::{Publish, Signed},
     exit::Result,
     outcome::Outcome,
 };
@@ -37,23 +37,6 @@ pub(super) async fn act(session: &mut Session, keyring: &Keyring, command: Signe
     }
     confirm(&text_of(&outcome)?, &text!("ask-do"), "the same command with `--dry-run`")?;
     Ok(command.confirmed())
-}
-
-/// Shows on a terminal what a restore removes from a folder that its library was never restored to, and asks.
-/// Returns the restore, confirmed if the answer is yes.
-pub(super) async fn restore(session: &mut Session, options: Restore) -> Result<Restore> {
-    if !options.delete || options.yes || options.dry_run || !io::stdin().is_terminal() {
-        return Ok(options);
-    }
-    let question = Command::Restore(Restore { asks: true, ..options.clone() });
-    match session.run(question).await? {
-        Outcome::Restore(restored) if !restored.asks.is_empty() => {
-            let text = format!("{}\n", translated(&restored.asks));
-            confirm(text.as_bytes(), &text!("ask-do"), "the same command with `--dry-run`")?;
-            Ok(Restore { yes: true, ..options })
-        }
-        _ => Ok(options),
-    }
 }
 
 /// Asks on a terminal before a publish founds a library in a home that has another one.

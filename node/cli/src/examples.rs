@@ -35,7 +35,6 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("chuan restore films /srv/films", "write the release of `live`"),
             ("chuan restore films /srv/films --delete -n", "print what would change, also what would go"),
             ("chuan restore films@12 /srv/old --path *.mp4", "write some files of release 12"),
-            ("chuan restore films@12 /media/films --over-source", "take back edits in the published folder"),
         ],
     ),
     ("releases", &[("chuan releases films", "")]),

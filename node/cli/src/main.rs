@@ -245,10 +245,6 @@ impl Task {
 
     async fn run(self, session: &mut Session) -> Result<Outcome> {
         match self {
-            Task::Run(Command::Restore(options)) => {
-                let options = confirm::restore(session, options).await?;
-                session.run(Command::Restore(options)).await
-            }
             Task::Run(command) => session.run(command).await,
             Task::Signed(command) => {
                 let files = command.keys().files.clone();

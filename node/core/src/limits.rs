@@ -37,6 +37,3 @@ pub(crate) const FOLLOW_TURN: Duration = Duration::from_secs(30 * 60);
 pub(crate) const SIGNED_RECORD: usize = 64;
 /// How often a serving node looks whether its home is still there.
 pub(crate) const HOME_LOOK: Duration = Duration::from_secs(2);
-
-/// The sources of a library that a home remembers: the last ones that it was published from.
-pub(crate) const SOURCES_KEPT: usize = 16;

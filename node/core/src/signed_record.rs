@@ -3,11 +3,11 @@
 //!
 //! A file per library has, for each key, the ids of its newest releases and channel statements. Before such a
 //! statement goes into the ledger, the record gets its id, marked as begun; after the ledger has it, the mark
-//! goes. So the record is never behind the ledger: a home that was restored from a backup, or a copy of a home
-//! on this machine that did not sign the last statement, lacks a recorded statement, and does not match. The
-//! same home matches again once it got the missing statements back. A home may have more than the record: with
-//! another home folder of the user, such as that of a timer's job, statements go into another record. After a
-//! crash between the two writes the home matches with the begun statement and without it.
+//! goes. So the record is never behind the ledger: a home that was restored from a backup lacks a recorded
+//! statement and does not match, and so does a copy of a home on this machine that did not sign the last one.
+//! The same home matches again once it got the missing statements back. A home may have more than the record:
+//! with another home folder of the user, such as that of a timer's job, statements go into another record.
+//! After a crash between the two writes the home matches with the begun statement and without it.
 //!
 //! This cannot show: a copy of the home on another machine that signs with the same key, and a snapshot
 //! of the whole machine that is put back, record included. `docs/operations.md` says what to do there.
@@ -116,11 +116,6 @@ impl SignedRecord {
         };
         let dir = state.map(|state| state.join("chuan"));
         Self { dir: dir.filter(|dir| !dir.starts_with(home.root())), ..Self::default() }
-    }
-
-    /// The folder of the records.
-    pub(crate) fn dir(&self) -> Option<&Path> {
-        self.dir.as_deref()
     }
 
     /// Records in this folder.

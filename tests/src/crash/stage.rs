@@ -121,8 +121,6 @@ impl Stage {
                     "restore".into(),
                     "films".into(),
                     "--delete".into(),
-                    // The destination is a copy of the folder that was restored.
-                    "--yes".into(),
                     case.destination.clone().into(),
                 ];
             }

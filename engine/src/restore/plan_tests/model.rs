@@ -148,7 +148,6 @@ impl Model {
                     record.extend(remembered.map(|one| (one.path.clone(), one)));
                     None
                 }
-                Action::JunkStays(kind) => panic!("{kind:?}: this plan spares no junk"),
                 Action::Carry(one) => {
                     record.insert(one.path.clone(), one);
                     None

@@ -82,12 +82,6 @@ pub struct Restored {
     /// Folders that stay although the release does not have them, without those in a folder of the user.
     #[serde(default)]
     pub folders_left: u64,
-    /// With `--delete`: files and links that stay because a publish leaves them out as junk.
-    #[serde(default)]
-    pub junk_files_left: u64,
-    /// Folders that stay for the same reason.
-    #[serde(default)]
-    pub junk_folders_left: u64,
     /// The paths that could not be restored: the first 1,000, in path order.
     #[serde(default)]
     pub failures: Vec<FailureRow>,
@@ -104,10 +98,6 @@ pub struct Restored {
     /// (`max_stale`).
     #[serde(default)]
     pub classes_stale: Vec<String>,
-    /// What has to be confirmed before the restore. Only for the command line, which asks on a terminal.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    pub asks: String,
     /// Duration of the restore.
     pub seconds: f64,
 }

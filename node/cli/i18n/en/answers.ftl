@@ -282,7 +282,6 @@ removed = removed { $items } that the release does not have
 would-remove = would remove { $items } that the release does not have
 one-stays = { $items } stays that the release does not have; --delete removes them
 several-stay = { $items } stay that the release does not have; --delete removes them
-junk-stays = left { $items } alone that a publish takes for junk
 not-restored = ! { $paths } not restored; --json lists the paths and the reasons
 
 ## `ls`, `diff`, `releases`.

@@ -357,12 +357,6 @@ the-home-of-a-node-nothing = { $dest } { $w_how } the home of a node, { $home }:
 lies-in = lies in
 is-a-part-of = is a part of
 lies-in-a-part-of = lies in a part of
-the-folder-with-the-record-of = { $dest } { $w_how } the folder with the record of signed statements, { $dir }: nothing is restored over it; choose another folder
-
-## node/core/src/commands/restore_guard.rs
-
-is-contains-or-lies-in-a = { $dest } is, contains or lies in a folder that this home publishes from, and the restore would overwrite or remove { $n_count } of its items, as { $path }: restore to another folder, or give the option `over-source`
-the-option-delete-removes-items-from = the option `delete` removes { $n_count } items from { $dest }, as { $path }, and { $library } was never restored to that folder
 
 ## node/core/src/commands/status.rs
 

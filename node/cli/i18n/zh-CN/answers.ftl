@@ -198,7 +198,6 @@ removed = 已删除版本中没有的 { $items }
 would-remove = 将删除版本中没有的 { $items }
 one-stays = 版本中没有的 { $items }保留未动；--delete 会删除
 several-stay = 版本中没有的 { $items }保留未动；--delete 会删除
-junk-stays = { $items }保留未动：发布时视为垃圾
 not-restored = ! { $paths }未能还原；--json 列出路径和原因
 
 ## `ls`, `diff`, `releases`.

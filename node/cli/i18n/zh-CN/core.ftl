@@ -357,12 +357,6 @@ the-home-of-a-node-nothing = { $dest } { $w_how }节点的主目录 { $home }：
 lies-in = 位于
 is-a-part-of = 属于
 lies-in-a-part-of = 所在的部分属于
-the-folder-with-the-record-of = { $dest } { $w_how }存放已签声明记录的目录 { $dir }：不会还原到它之上；请换一个目录
-
-## node/core/src/commands/restore_guard.rs
-
-is-contains-or-lies-in-a = { $dest } 是本主目录的发布来源，或包含、位于这样的目录，而还原会覆盖或删除其中的 { $n_count } 个项目，例如 { $path }：请还原到别的目录，或使用 --over-source
-the-option-delete-removes-items-from = --delete 会从 { $dest } 删除 { $n_count } 个项目，例如 { $path }，而 { $library } 从未还原到这个目录
 
 ## node/core/src/commands/status.rs
 
@@ -410,7 +404,7 @@ a-read-failed = 读取失败：{ $error }
 
 has-no-release-here = 本地没有 { $name } 的版本 { $sequence }
 has-several-releases-name-one-by = { $name } 有几个版本 { $sequence }；请用标识指定
-several-nodes-match-name-one-by = 有几个节点与 `{ $text }` 相符；请用 id 指明其中一个：{ $ids }
+several-nodes-match-name-one-by = 有几个节点与 `{ $text }` 相符；请用编号指明其中一个：{ $ids }
 library-is-not-here-any-more = 库 { $id } 已不在这里
 
 ## node/core/src/handle/mod.rs

@@ -61,9 +61,6 @@ fn rest(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
             _ => say!(out, "several-stay", items = left)?,
         }
     }
-    if let Some(left) = both(restored.junk_files_left, restored.junk_folders_left) {
-        say!(out, "junk-stays", items = left)?;
-    }
     Ok(())
 }
 
@@ -96,7 +93,6 @@ mod tests {
             files_left: 2,
             files_removed: 1,
             folders_removed: 2,
-            junk_folders_left: 1,
             failures_total: 30,
             dry_run: true,
             ..plain
@@ -106,7 +102,6 @@ mod tests {
             "would restore",
             "would remove 1 file and 2 folders that",
             "2 files stay that the release does not have",
-            "left 1 folder alone that a publish takes for junk",
             "30 paths not restored",
         ] {
             assert!(text.contains(part), "{part:?} is not in {text}");

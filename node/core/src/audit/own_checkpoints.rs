@@ -140,7 +140,12 @@ impl AuditService {
         });
         match jumped {
             Ok(()) => self.recorded().own.jumped = Some(self.context.clock.instant()),
-            Err(failure) => self.tell(&failure, "the audit log could not continue from its checkpoint"),
+            Err(failure) if self.is_said(&failure) => {
+                tracing::debug!(%failure, "the audit log could not continue from its checkpoint");
+            }
+            Err(failure) => {
+                tracing::error!(%failure, "the audit log could not continue from its checkpoint");
+            }
         }
     }
 

@@ -184,16 +184,16 @@ impl AuditService {
     fn checkpoint(&self) {
         match self.context.log.checkpoint(self.context.now_ms()) {
             Ok(at) => self.sign_checkpoint(at),
-            Err(failure) => self.tell(&failure, "the audit log cannot be written"),
+            Err(failure) if self.is_said(&failure) => {
+                tracing::debug!(%failure, "the audit log cannot be written")
+            }
+            Err(failure) => tracing::error!(%failure, "the audit log cannot be written"),
         }
     }
 
-    /// Logs a failure of the audit log. That the home takes no writes was said when it was opened.
-    pub(super) fn tell(&self, failure: &Failure, what: &str) {
-        match self.context.store.read_only().is_some() && failure.is_unwritable() {
-            true => tracing::debug!(%failure, "{what}"),
-            false => tracing::error!(%failure, "{what}"),
-        }
+    /// Whether a failure has the cause that was said when the home was opened: it takes no writes.
+    pub(super) fn is_said(&self, failure: &Failure) -> bool {
+        self.context.store.read_only().is_some() && failure.is_unwritable()
     }
 
     /// Contradictions that are not recorded yet.

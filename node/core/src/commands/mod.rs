@@ -11,7 +11,6 @@ pub(crate) mod listing;
 pub(crate) mod maintain;
 pub(crate) mod members;
 pub(crate) mod restore;
-mod restore_guard;
 pub(crate) mod rotate;
 pub(crate) mod statements;
 pub(crate) mod status;

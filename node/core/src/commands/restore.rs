@@ -10,7 +10,6 @@ use chuan_engine::{
     restore,
 };
 
-use super::restore_guard;
 use crate::{
     command::Restore,
     exit::{Exit, Failure, Result},
@@ -37,15 +36,35 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
     let Services { context, library, .. } = services;
     let begun = context.clock.instant();
     check_dest(&context.home, &options.dest)?;
-    check_record(context.signed_record.dir(), options)?;
     let found = release::resolve_to_read(context, library, &options.release)?;
     let (held, classes_stale) = found.held_and_fresh(&library.holdings)?;
-    check_delete(services, &found, &held, &classes_stale, options)?;
+    if options.delete && !classes_stale.is_empty() {
+        let (library, sequence) = (found.library.name(), found.sequence);
+        return Err(Failure::new(
+            Exit::Stale,
+            format!(
+                "the option `delete` would remove the files of class `{}`, which is left out because the channel is older \
+                 than it allows; name the release, {library}@{sequence}, to restore and delete",
+                classes_stale.join("`, `")
+            ),
+        ));
+    }
+    if options.delete
+        && options.path.is_none()
+        && let Some((class, path)) = former_file(services, &found, &held, &options.dest)?
+    {
+        return Err(Failure::new(
+            Exit::Stale,
+            format!(
+                "the option `delete` would remove the files of class `{class}`, as {path}: this node was granted the class \
+                 before, and has none of its content of this release; remove them by hand, or restore without that option"
+            ),
+        ));
+    }
     let order = restore::Restore {
         filter: options.path.clone(),
         check: options.check,
         delete: options.delete,
-        takes_junk: found.library.policy().is_some_and(|policy| !policy.junk),
         hard_links: !options.no_hard_links,
         xattrs: options.xattrs,
         dry_run: options.dry_run,
@@ -54,18 +73,6 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
         home: Some(context.home.root().to_owned()),
         ..restore::Restore::new(held.trees(), &options.dest)
     };
-    let asks = restore_guard::to_confirm(context, &found.library, options, &order, job)?;
-    if options.asks {
-        return Ok(Restored { asks, dry_run: true, ..Restored::default() });
-    }
-    if !asks.is_empty() {
-        let why =
-            format!("{asks}; look at it with the option `dry-run`, and confirm it with the option `yes`");
-        if !options.dry_run {
-            return Err(Failure::usage(why));
-        }
-        job.note(why);
-    }
     let mut reporter = Reporter::new(job, "restore", context.clock);
     let objects = context.objects(&found.library.id());
     let report = restore::restore(&*objects, &order, &mut reporter, job.cancel().flag())?;
@@ -97,50 +104,13 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
         folders_removed: report.folders_removed,
         files_left: report.files_left,
         folders_left: report.folders_left,
-        junk_files_left: report.junk_files_left,
-        junk_folders_left: report.junk_folders_left,
         failures: report.failures.into_iter().map(failure_row).collect(),
         failures_total: report.failures_total,
         failure,
         classes_absent: held.classes_absent(),
         classes_stale,
-        asks: String::new(),
         seconds: begun.elapsed().as_secs_f64(),
     })
-}
-
-/// Refuses the option `delete` where it would remove the files of a class that is not here, or is too old.
-fn check_delete(
-    services: &Services,
-    found: &release::Found,
-    held: &Held,
-    classes_stale: &[String],
-    options: &Restore,
-) -> Result<()> {
-    if options.delete && !classes_stale.is_empty() {
-        let (library, sequence) = (found.library.name(), found.sequence);
-        return Err(Failure::new(
-            Exit::Stale,
-            format!(
-                "the option `delete` would remove the files of class `{}`, which is left out because the channel is older \
-                 than it allows; name the release, {library}@{sequence}, to restore and delete",
-                classes_stale.join("`, `")
-            ),
-        ));
-    }
-    if options.delete
-        && options.path.is_none()
-        && let Some((class, path)) = former_file(services, found, held, &options.dest)?
-    {
-        return Err(Failure::new(
-            Exit::Stale,
-            format!(
-                "the option `delete` would remove the files of class `{class}`, as {path}: this node was granted the class \
-                 before, and has none of its content of this release; remove them by hand, or restore without that option"
-            ),
-        ));
-    }
-    Ok(())
 }
 
 /// A file in the destination of a class that was here with an earlier release, and is not with this one: the
@@ -215,26 +185,8 @@ fn check_dest(own: &Home, dest: &Path) -> Result<()> {
     })
 }
 
-/// Refuses a destination that is, or lies in, the folder of the record of signed statements; and one that
-/// contains it, if items are removed.
-fn check_record(record: Option<&Path>, options: &Restore) -> Result<()> {
-    let Some(record) = record else { return Ok(()) };
-    let (record, dest) = (resolved(record)?, resolved(&options.dest)?);
-    let how = match () {
-        () if dest == record => "is",
-        () if dest.starts_with(&record) => "lies in",
-        () if options.delete && record.starts_with(&dest) && record.exists() => "contains",
-        () => return Ok(()),
-    };
-    Err(Failure::invalid(format!(
-        "{} {how} the folder with the record of signed statements, {}: nothing is restored over it; choose another folder",
-        dest.display(),
-        record.display()
-    )))
-}
-
 /// The path without links in it. The end of the path need not exist.
-pub(super) fn resolved(path: &Path) -> Result<PathBuf> {
+fn resolved(path: &Path) -> Result<PathBuf> {
     let failed = |error| Failure::io(format!("resolve {}", path.display()), error);
     let path = std::path::absolute(path).map_err(failed)?;
     for above in path.ancestors() {
@@ -311,29 +263,6 @@ mod tests {
         }
         for dest in ["ext", "ext/new", "ext/keys2"] {
             check_dest(&home, &dir.path().join(dest)).unwrap();
-        }
-    }
-
-    /// A restore with `delete` to `~/.local/state/chuan`, or to `~`, erased the record.
-    #[test]
-    fn the_folder_of_the_signed_record_is_no_destination() {
-        let dir = tempfile::tempdir().unwrap();
-        let record = dir.path().join("state/chuan");
-        fs::create_dir_all(&record).unwrap();
-        symlink(&record, dir.path().join("link")).unwrap();
-        let check = |dest: &str, delete| {
-            let all = Restore::all("films".parse().unwrap(), dir.path().join(dest));
-            check_record(Some(&record), &Restore { delete, ..all })
-        };
-        for (dest, how) in
-            [("state/chuan", "is"), ("link/new", "lies in"), ("state", "contains"), ("", "contains")]
-        {
-            let failure = check(dest, true).unwrap_err();
-            assert!(failure.exit == Exit::Invalid && failure.message.contains(how), "{dest}: {failure}");
-        }
-        check("link", false).unwrap_err();
-        for (dest, delete) in [("state", false), ("", false), ("state/chuan2", true), ("other", true)] {
-            check(dest, delete).unwrap();
         }
     }
 

@@ -172,8 +172,6 @@ pub struct Restore {
     delete: bool,
     no_hard_links: bool,
     xattrs: bool,
-    over_source: bool,
-    yes: bool,
 }
 
 impl Restore {
@@ -187,22 +185,7 @@ impl Restore {
             delete: false,
             no_hard_links: false,
             xattrs: false,
-            over_source: false,
-            yes: false,
         }
-    }
-
-    /// Restores to a folder that this home publishes from, although something there is overwritten or
-    /// removed.
-    pub fn over_source(mut self) -> Self {
-        self.over_source = true;
-        self
-    }
-
-    /// With [`delete`](Self::delete), also removes items in a folder that the library was never restored to.
-    pub fn yes(mut self) -> Self {
-        self.yes = true;
-        self
     }
 
     /// Gives files the extended attributes that they were published with, and removes others of the namespace
@@ -237,9 +220,8 @@ impl Restore {
     }
 
     pub(super) fn command(self, release: crate::spec::Spec, dry_run: bool) -> command::Restore {
-        let Self { release: _, dest, path, check, delete, no_hard_links, xattrs, over_source, yes } = self;
-        let all = command::Restore::all(release, dest);
-        command::Restore { path, check, delete, dry_run, no_hard_links, xattrs, over_source, yes, ..all }
+        let Self { release: _, dest, path, check, delete, no_hard_links, xattrs } = self;
+        command::Restore { release, dest, path, check, delete, dry_run, no_hard_links, xattrs }
     }
 }
 

@@ -32,7 +32,6 @@ pub mod owner;
 mod parts;
 pub mod peers;
 pub mod refusals;
-pub(crate) mod sources;
 pub(crate) mod whole;
 
 use std::{

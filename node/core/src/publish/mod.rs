@@ -29,7 +29,7 @@ use crate::{
     command::{Growing, Ingest, Publish},
     context::Context,
     exit::{Failure, Result},
-    home::{sources, whole},
+    home::whole,
     job::Job,
     library::{LibraryService, channels::move_row},
     outcome::{ClassRow, Ingested, ListedClass, MoveRow, PlannedRow, Published},
@@ -190,7 +190,6 @@ impl Run<'_> {
         install(report.cache);
         let stored = self.context.store.chunk_bytes(id)?;
         warn_of(unfinished.finish(left, stored, &report.tally));
-        sources::note(&self.context.home, id, &options.source);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
         let ours = sealed.ours.iter().filter(|header| !header.policy.is_empty());
         self.note_empty(named, ours.map(|header| (header.name.as_str(), header.sums.files)));

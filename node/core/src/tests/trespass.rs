@@ -43,7 +43,16 @@ async fn a_release_with_a_path_of_another_class_is_not_restored() {
     let forged = forge(&origin, &trailers, &base, &taken);
 
     let spec = |release: &str| format!("films@{release}").parse().unwrap();
-    let restore = |release: &str| Restore::all(spec(release), place.path("copy"));
+    let restore = |release: &str| Restore {
+        release: spec(release),
+        dest: place.path("copy"),
+        path: None,
+        check: false,
+        delete: false,
+        dry_run: false,
+        no_hard_links: false,
+        xattrs: false,
+    };
     let cat = |release: &str| Cat { release: spec(release), path: "masters/film.mp4".into(), range: None };
     for good in [&base, &taken] {
         origin.restore(restore(good), &Job::silent()).await.unwrap();
