@@ -19,7 +19,7 @@ fn the_symbols_of_a_release_are_in_a_file_beside_it() -> Result<()> {
     let splits = |line: &&str| {
         line.contains("--release") && line.contains(".ci/split \"$$CHUAN_TARGET/release/chuan\"")
     };
-    ensure!(build.iter().any(|line| splits(line)), "`make build` does not split the binary: {build:?}");
+    ensure!(build.iter().any(splits), "`make build` does not split the binary: {build:?}");
     let cargo = fs::read_to_string(root().join("Cargo.toml"))?;
     let profile: Vec<_> = cargo.lines().skip_while(|line| *line != "[profile.release]").take(4).collect();
     ensure!(profile.contains(&"debug = \"line-tables-only\""), "{profile:?}");
