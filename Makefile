@@ -1,7 +1,7 @@
 # The entry points for people. `make help` lists them; the work is in .ci, tests/scripts and cargo.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build man test demo bench bench-peers kill crash flips attack sim fuzz audit
+.PHONY: help setup build man test demo bench bench-peers kill crash flips attack properties sim fuzz audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ flips: setup ## a flipped bit at 1,000 offsets of a home: no difference, or an e
 
 attack: setup ## an honest pull alone and beside 64 hostile peers: times, ratio, the counters of the node
 	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/attack"
+
+properties: setup ## the unit and property tests, with cases from a new seed; PROPTEST_RNG_SEED=7 to repeat one
+	@. .ci/env && cargo build --workspace --bins --tests --locked && \
+		export PROPTEST_RNG_SEED="$${PROPTEST_RNG_SEED:-$$(date +%s)}" && echo "PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED" && \
+		cargo test --workspace --lib --locked -- --skip sim::
 
 sim: setup ## nodes in virtual time: SEEDS=10000 of each scenario, or SEED=17 to replay one
 	@. .ci/env && cargo build --workspace --bins --tests --locked && \
